@@ -1,0 +1,1 @@
+"""Native kernels: arrays in, arrays out, nothing of the business."""

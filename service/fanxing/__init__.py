@@ -1,0 +1,1 @@
+"""Fanxing: an open engine for instant loans to the smallest merchants."""

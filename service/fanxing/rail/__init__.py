@@ -1,0 +1,1 @@
+"""The payout rail's contract."""

@@ -1,0 +1,1 @@
+"""Payments and facts into numbers, as known at any moment."""

@@ -1,0 +1,1 @@
+"""Products, schedules, and the life cycles of application, line and loan."""

@@ -1,0 +1,30 @@
+"""A merchant: who trades, and where. Tokens are opaque; controller and payer tokens share one name space."""
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """A merchant and the counters of its record.
+
+    `payment_count` and `fact_count` are the last numbers given to its payments and facts, without gap.
+    `last_known_us` (microseconds since 1970 UTC) never decreases. `version` guards every change.
+    """
+
+    merchant_id: str
+    name: str
+    category: str
+    opened_on: date
+    place: str
+    frontage: float
+    controller_token: str
+    licence_token: str
+    payout_account_token: str
+    phone_token: str
+    device_token: str
+    time_zone: str
+    payment_count: int = 0
+    fact_count: int = 0
+    last_known_us: int = 0
+    version: int = 1

@@ -1,0 +1,1 @@
+"""Numbers into scores: published tree ensembles."""

@@ -1,0 +1,1 @@
+"""Loans into what a bank reports of them."""

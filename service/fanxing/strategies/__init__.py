@@ -1,0 +1,1 @@
+"""Scores and numbers into a decision: strategies, limit and price."""

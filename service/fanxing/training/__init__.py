@@ -1,0 +1,1 @@
+"""Fits reference models from data sets."""

@@ -234,6 +234,13 @@ class Now(Protocol):
         """Microseconds since 1970 UTC."""
 
 
+class CpuTime(Protocol):
+    """The processor time that this thread has used."""
+
+    def __call__(self) -> int:
+        """Nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Typed access to what `Store.read` answered."""

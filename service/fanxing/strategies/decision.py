@@ -86,7 +86,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A verdict on record: about whom, as of when, from which artefacts, at what cost. Times in microseconds UTC."""
+    """A verdict on record: about whom, as of when, from which artefacts, at what cost. Times in microseconds UTC.
+
+    Equal inputs give equal decisions but for `cpu_micros`.
+    """
 
     decision_id: str
     merchant_id: str
@@ -100,5 +103,3 @@ class Decision:
     row_digest: str
     verdict: Verdict
     cpu_micros: int
-    stored_bytes: int
-    yuan: Decimal

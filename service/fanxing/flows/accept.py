@@ -1,0 +1,77 @@
+"""AcceptOffer: what the merchant was shown becomes a credit line."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from fanxing.errors import OfferDigestMismatch, OfferExpired
+from fanxing.flows.find import find
+from fanxing.flows.moments import US_PER_SECOND, known_moment, moment
+from fanxing.flows.once import once
+from fanxing.flows.ports import ChangeSet
+from fanxing.flows.score import seen_at
+from fanxing.flows.world import World
+from fanxing.institutions import Institution
+from fanxing.lending.application import Application, ApplicationState
+from fanxing.lending.line import CreditLine, LineState
+from fanxing.lending.offer import Offer
+from fanxing.merchants import Merchant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptOffer:
+    """The plain command."""
+
+    request_id: str
+    application_id: str
+    offer_digest: str
+    effective_us: int | None
+
+
+async def accept(institution: Institution, command: AcceptOffer, world: World) -> CreditLine:
+    """Accepts an offer and opens a line, once."""
+
+    async def unit(line_id: str) -> ChangeSet:
+        application = await find(institution, Application, command.application_id, world)
+        merchant = await find(institution, Merchant, application.merchant_id, world)
+        at_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
+        accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
+        assert application.offer is not None, "an approved application has an offer"
+        _check(application.offer, command.offer_digest, at_us)
+        line = _opened(application, application.offer, line_id, at_us)
+        return ChangeSet(inserts=(line,), updates=(accepted, seen_at(merchant, at_us)))
+
+    return await find(
+        institution, CreditLine, await once(institution, world.store, "AcceptOffer", command, unit), world
+    )
+
+
+def _check(offer: Offer, digest: str, at_us: int) -> None:
+    if digest != offer.digest:
+        raise OfferDigestMismatch("the digest is not that of this offer", field="offer_digest", expected=offer.digest)
+    if at_us >= offer.expires_us:
+        expired = datetime.fromtimestamp(offer.expires_us / US_PER_SECOND, UTC).isoformat()
+        raise OfferExpired(f"the offer ended at {expired}", field="application_id", expired_at=expired)
+
+
+def _opened(application: Application, offer: Offer, line_id: str, at_us: int) -> CreditLine:
+    return CreditLine(
+        line_id=line_id,
+        merchant_id=application.merchant_id,
+        application_id=application.application_id,
+        state=LineState.ACTIVE,
+        limit_fen=offer.limit_fen,
+        reserved_fen=0,
+        drawn_fen=0,
+        annual_rate=offer.annual_rate,
+        term_months=offer.term_months,
+        repayment_method=offer.repayment_method,
+        created_us=at_us,
+    )
+
+
+def as_shown(application: Application, at_us: int) -> Application:
+    """The application as a reader sees it: an offer that ran out is EXPIRED, though no call has written that."""
+    offer = application.offer
+    if application.state is ApplicationState.APPROVED and offer is not None and at_us >= offer.expires_us:
+        return replace(application, state=ApplicationState.EXPIRED, changed_us=offer.expires_us)
+    return application

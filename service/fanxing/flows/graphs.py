@@ -1,0 +1,37 @@
+"""The payer graph of a day, built from every sighting that was known before the day began."""
+
+from collections import OrderedDict
+from datetime import date
+
+from fanxing.flows.moments import day_start_us
+from fanxing.flows.ports import Range, Snapshot, Store
+from fanxing.indicators.graph import PayerGraph, build_graph
+from fanxing.institutions import Institution
+from fanxing.merchants import Merchant
+from fanxing.payments import Sighting
+
+DAYS_HELD = 4
+
+
+class Graphs:
+    """Keeps the last few days' graphs."""
+
+    def __init__(self) -> None:
+        self._graphs: OrderedDict[tuple[str, date], PayerGraph] = OrderedDict()
+
+    async def of_day(self, institution: Institution, store: Store, day: date) -> PayerGraph:
+        """The graph that calls of that local day read."""
+        key = (institution.institution_id, day)
+        if key not in self._graphs:
+            before = day_start_us(day, institution.time_zone) - 1
+            answers = Snapshot(
+                await store.read(
+                    institution.institution_id,
+                    Range(Sighting, ("known_us", "payer_token", "merchant_id"), until=(before,)),
+                    Range(Merchant, ("merchant_id",)),
+                )
+            )
+            self._graphs[key] = build_graph(answers.many(0, Sighting), answers.many(1, Merchant), day)
+            if len(self._graphs) > DAYS_HELD:
+                self._graphs.popitem(last=False)
+        return self._graphs[key]

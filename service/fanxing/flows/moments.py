@@ -1,0 +1,53 @@
+"""The moment of a call: the service's clock or the caller's, and never backwards for one merchant."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from fanxing.errors import EffectiveTimeBackwards, EffectiveTimeForbidden, EffectiveTimeRequired, TimeInFuture
+from fanxing.flows.ports import Now
+from fanxing.institutions import Clock, Institution
+from fanxing.merchants import Merchant
+
+US_PER_SECOND = 1_000_000
+TOLERANCE_US = 300 * US_PER_SECOND
+"""How far clocks may differ before a time counts as lying in the future."""
+
+
+def moment(institution: Institution, effective_us: int | None, now: Now) -> int:
+    """The moment that a call stands for, in microseconds UTC."""
+    if institution.clock is Clock.SYSTEM:
+        if effective_us is not None:
+            raise EffectiveTimeForbidden("this institution's clock is SYSTEM", field="effective_time")
+        return now()
+    if effective_us is None:
+        raise EffectiveTimeRequired("this institution's clock is CALLER", field="effective_time")
+    return effective_us
+
+
+def known_moment(institution: Institution, merchant: Merchant, at_us: int) -> int:
+    """When what happens now becomes known for the merchant; a SYSTEM clock that jumps back is held."""
+    if at_us >= merchant.last_known_us:
+        return at_us
+    if institution.clock is Clock.SYSTEM:
+        return merchant.last_known_us
+    raise EffectiveTimeBackwards(
+        f"merchant {merchant.merchant_id} has records of a later time",
+        field="effective_time",
+        last=datetime.fromtimestamp(merchant.last_known_us / US_PER_SECOND, UTC).isoformat(),
+    )
+
+
+def refuse_future(time_us: int, at_us: int, field: str) -> None:
+    """Refuses a time that lies in the future of the call."""
+    if time_us > at_us + TOLERANCE_US:
+        raise TimeInFuture("the time lies in the future of the call", field=field)
+
+
+def local_day(at_us: int, time_zone: str) -> date:
+    """The calendar day of a moment."""
+    return datetime.fromtimestamp(at_us // US_PER_SECOND, ZoneInfo(time_zone)).date()
+
+
+def day_start_us(day: date, time_zone: str) -> int:
+    """The moment at which a day begins."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * US_PER_SECOND

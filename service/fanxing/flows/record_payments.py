@@ -1,0 +1,157 @@
+"""RecordPayments: a batch joins the log in one durable commit; each payment stands for itself.
+
+The merchant's row allots a gap-free number and a monotone known_us in the commit that inserts, guarded by its version,
+so two batches for one merchant can never take the same number.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from fanxing.errors import (
+    Contention,
+    FanxingError,
+    PaymentConflict,
+    RefundReferenceInvalid,
+)
+from fanxing.flows.find import not_found
+from fanxing.flows.moments import known_moment, moment, refuse_future
+from fanxing.flows.once import ATTEMPTS, committed
+from fanxing.flows.ports import ChangeSet, Get, Snapshot
+from fanxing.flows.world import World
+from fanxing.institutions import Institution
+from fanxing.merchants import Merchant
+from fanxing.payments import Payment, PaymentKind, RecordedPayment, Sighting, content_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPayments:
+    """The plain command: payments with their places in the batch as sent."""
+
+    payments: tuple[tuple[int, Payment], ...]
+    effective_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A payment that was not recorded: its place, its id, and why."""
+
+    index: int
+    payment_id: str
+    error: FanxingError
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch."""
+
+    accepted: int
+    duplicates: int
+    conflicts: tuple[Refusal, ...]
+    refused: tuple[Refusal, ...]
+
+
+async def record_payments(institution: Institution, command: RecordPayments, world: World) -> Recorded:
+    """Records a batch. Contention is raised when other batches for the same merchants won three times."""
+    at_us = moment(institution, command.effective_us, world.now)
+    keys = tuple({(payment.merchant_id, payment.payment_id) for _, payment in command.payments})
+    merchants = tuple({(merchant_id,) for merchant_id, _ in keys})
+    for _ in range(ATTEMPTS):
+        answers = Snapshot(
+            await world.store.read(institution.institution_id, Get(Merchant, merchants), Get(RecordedPayment, keys))
+        )
+        batch = _Batch(institution, at_us, answers)
+        for index, payment in command.payments:
+            batch.take(index, payment)
+        if not batch.fresh or await committed(institution, world.store, batch.changes()):
+            return batch.outcome()
+    raise Contention("other calls recorded payments for the same merchants; send the batch again")
+
+
+class _Batch:
+    """Sorts the payments of one batch into fresh, duplicate, conflicting and refused ones."""
+
+    def __init__(self, institution: Institution, at_us: int, answers: Snapshot) -> None:
+        self.institution = institution
+        self.at_us = at_us
+        self.merchants = {merchant.merchant_id: merchant for merchant in answers.many(0, Merchant)}
+        self.hashes = {
+            (held.merchant_id, held.payment_id): held.content_hash for held in answers.many(1, RecordedPayment)
+        }
+        self.fresh: dict[str, list[tuple[Payment, str]]] = defaultdict(list)
+        self.duplicates = 0
+        self.conflicts: list[Refusal] = []
+        self.refused: list[Refusal] = []
+
+    def take(self, index: int, payment: Payment) -> None:
+        key, contents = (payment.merchant_id, payment.payment_id), content_hash(payment)
+        held = self.hashes.get(key)
+        if held == contents:
+            self.duplicates += 1
+        elif held is not None:
+            error = PaymentConflict("recorded before with other contents; the record stays", field="payment_id")
+            self.conflicts.append(Refusal(index, payment.payment_id, error))
+        else:
+            try:
+                self._check(payment)
+            except FanxingError as error:
+                self.refused.append(Refusal(index, payment.payment_id, error))
+                return
+            self.hashes[key] = contents
+            self.fresh[payment.merchant_id].append((payment, contents))
+
+    def _check(self, payment: Payment) -> None:
+        merchant = self.merchants.get(payment.merchant_id)
+        if merchant is None:
+            raise not_found(Merchant, payment.merchant_id)
+        known_moment(self.institution, merchant, self.at_us)
+        refuse_future(payment.occurred_us, self.at_us, "occurred_at")
+        if (payment.kind is PaymentKind.REFUND) != bool(payment.refund_of):
+            raise RefundReferenceInvalid("a refund names the receipt that it sends back, and nothing else does",
+                                         field="refund_of")  # fmt: skip
+
+    def changes(self) -> ChangeSet:
+        """Everything that the batch adds, with numbers and known times allotted."""
+        inserts: list[RecordedPayment] = []
+        merchants: list[Merchant] = []
+        for merchant_id, payments in self.fresh.items():
+            merchant = self.merchants[merchant_id]
+            known_us = known_moment(self.institution, merchant, self.at_us)
+            first = merchant.payment_count + 1
+            inserts += [
+                _recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
+            ]
+            merchants.append(
+                replace(
+                    merchant,
+                    payment_count=merchant.payment_count + len(payments),
+                    last_known_us=known_us,
+                    version=merchant.version + 1,
+                )
+            )
+        return ChangeSet(inserts=tuple(inserts), inserts_if_absent=_sightings(inserts), updates=tuple(merchants))
+
+    def outcome(self) -> Recorded:
+        accepted = sum(len(payments) for payments in self.fresh.values())
+        return Recorded(accepted, self.duplicates, tuple(self.conflicts), tuple(self.refused))
+
+
+_FIELDS = tuple(field.name for field in fields(Payment))
+
+
+def _recorded(payment: Payment, seq: int, known_us: int, contents: str) -> RecordedPayment:
+    sent = {name: getattr(payment, name) for name in _FIELDS}
+    return RecordedPayment(**sent, merchant_seq=seq, known_us=known_us, content_hash=contents)
+
+
+def _sightings(payments: Sequence[RecordedPayment]) -> tuple[Sighting, ...]:
+    """One sighting per payer and merchant of the batch; the store keeps the first that ever came."""
+    seen = {
+        (payment.payer_token, payment.merchant_id): payment.known_us
+        for payment in payments
+        if payment.payer_token and payment.kind is PaymentKind.RECEIPT
+    }
+    return tuple(
+        Sighting(payer_token=payer, merchant_id=merchant, known_us=known_us)
+        for (payer, merchant), known_us in seen.items()
+    )

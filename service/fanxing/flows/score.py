@@ -1,0 +1,206 @@
+"""Score: read the merchant once, then measure, assess and decide in one line of sight, and keep the decision."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fanxing.errors import ProductUnavailable
+from fanxing.facts import Fact, known_facts
+from fanxing.flows.find import find, not_found
+from fanxing.flows.moments import known_moment, local_day, moment
+from fanxing.flows.once import once
+from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
+from fanxing.flows.record_fact import facts_query
+from fanxing.flows.world import World
+from fanxing.indicators.ask import Ask
+from fanxing.indicators.catalogue import GRAPH_NAMES, catalogue_digest
+from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.graph import PayerGraph
+from fanxing.indicators.history import PaymentHistory
+from fanxing.indicators.measure import measure
+from fanxing.institutions import Institution
+from fanxing.lending.line import CreditLine, LineState
+from fanxing.merchants import Merchant
+from fanxing.models.assess import CORE_DIGEST, assess
+from fanxing.payments import RecordedPayment
+from fanxing.strategies.decide import decide
+from fanxing.strategies.decision import Decision, Verdict
+from fanxing.strategies.policy import Policy
+
+FUNDING = "funding"
+"""The quota that holds the funder's headroom, when the institution has set one."""
+_STEP_UP_US = 30 * 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The plain command."""
+
+    request_id: str
+    merchant_id: str
+    requested_fen: int | None
+    requested_term_months: int
+    effective_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """Everything about a merchant that a decision reads, from one snapshot."""
+
+    merchant: Merchant
+    history: PaymentHistory
+    facts: tuple[Fact, ...]
+    lines: tuple[CreditLine, ...]
+    group_lines: tuple[CreditLine, ...]
+    headroom_fen: int | None
+
+
+async def score(institution: Institution, command: Score, world: World) -> Decision:
+    """Decides for a merchant as if it applied, once, and keeps the decision."""
+
+    async def unit(decision_id: str) -> ChangeSet:
+        dossier = await read_dossier(institution, command.merchant_id, world)
+        at_us = known_moment(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
+        policy = world.policies.active(institution)
+        ask = asked(policy, command.requested_fen, command.requested_term_months)
+        decision = await decide_on(institution, dossier, ask, at_us, policy, decision_id, world)
+        return ChangeSet(inserts=(decision,), updates=(seen_at(dossier.merchant, at_us),))
+
+    decision_id = await once(institution, world.store, "Score", command, unit)
+    return await find(institution, Decision, decision_id, world)
+
+
+def asked(policy: Policy, requested_fen: int | None, term_months: int) -> Ask:
+    """What is applied for, with the product's own term where none is asked; ProductUnavailable for another."""
+    product = policy.product
+    if term_months and term_months not in product.terms_months:
+        raise ProductUnavailable(
+            f"the product is offered for {', '.join(map(str, product.terms_months))} months",
+            field="requested_term_months",
+        )
+    return Ask(requested_fen=requested_fen, term_months=term_months or product.term_months)
+
+
+def seen_at(merchant: Merchant, at_us: int) -> Merchant:
+    """The merchant after a decision: nothing may become known before it any more, and racing calls notice."""
+    return replace(merchant, last_known_us=at_us, version=merchant.version + 1)
+
+
+async def read_dossier(institution: Institution, merchant_id: str, world: World) -> Dossier:
+    """Reads everything about a merchant, or MerchantNotFound."""
+    while True:
+        tail = world.histories.tail(institution, merchant_id)
+        answers = Snapshot(
+            await world.store.read(
+                institution.institution_id,
+                Get(Merchant, ((merchant_id,),)),
+                tail,
+                facts_query(merchant_id),
+                lines_query(merchant_id),
+                Get(Quota, ((FUNDING,),)),
+            )
+        )
+        merchant = answers.one(0, Merchant)
+        if merchant is None:
+            raise not_found(Merchant, merchant_id)
+        history = world.histories.folded(institution, merchant_id, answers.many(1, RecordedPayment))
+        if history is not None:
+            break
+    quota = answers.one(4, Quota)
+    return Dossier(
+        merchant=merchant,
+        history=history,
+        facts=answers.many(2, Fact),
+        lines=answers.many(3, CreditLine),
+        group_lines=await _group_lines(institution, merchant, world),
+        headroom_fen=None if quota is None else quota.limit_fen - quota.used_fen,
+    )
+
+
+def lines_query(merchant_id: str) -> Range:
+    """The query for all credit lines of a merchant."""
+    return Range(CreditLine, ("merchant_id", "created_us", "line_id"), prefix=(merchant_id,))
+
+
+async def _group_lines(institution: Institution, merchant: Merchant, world: World) -> tuple[CreditLine, ...]:
+    """Lines of the other merchants under the same controller."""
+    controlled = Range(Merchant, ("controller_token", "merchant_id"), prefix=(merchant.controller_token,))
+    answers = Snapshot(await world.store.read(institution.institution_id, controlled))
+    others = [other.merchant_id for other in answers.many(0, Merchant) if other.merchant_id != merchant.merchant_id]
+    if not others:
+        return ()
+    queries = (lines_query(merchant_id) for merchant_id in others)
+    lines = await world.store.read(institution.institution_id, *queries)
+    return tuple(line for answer in lines for line in answer if isinstance(line, CreditLine))
+
+
+def measure_dossier(
+    dossier: Dossier, ask: Ask, as_of_us: int, known_us: int, graph: PayerGraph | None, time_zone: str
+) -> np.ndarray:
+    """The row of indicators: windows end at as_of_us, and only what was known by known_us counts."""
+    return measure(
+        dossier.merchant,
+        dossier.history.known(known_us),
+        known_facts(dossier.facts, known_us),
+        graph,
+        _exposure(dossier, known_us),
+        ask,
+        as_of_us,
+        dossier.merchant.time_zone or time_zone,
+    )
+
+
+async def graph_at(institution: Institution, known_us: int, world: World) -> PayerGraph:
+    """The payer graph that was known at the beginning of that day."""
+    return await world.graphs.of_day(institution, world.store, local_day(known_us, institution.time_zone))
+
+
+def _exposure(dossier: Dossier, known_us: int) -> Exposure:
+    """What the merchant and its group may already draw."""
+    own = [line for line in dossier.lines if line.created_us <= known_us and line.state is not LineState.CLOSED]
+    group = [line for line in dossier.group_lines if line.created_us <= known_us]
+    recent = [line.limit_fen for line in dossier.lines if known_us - _STEP_UP_US < line.created_us <= known_us]
+    return Exposure(
+        lines_open=len(own),
+        outstanding_fen=sum(line.reserved_fen + line.drawn_fen for line in own),
+        group_outstanding_fen=sum(line.limit_fen for line in group if line.state is not LineState.CLOSED),
+        previous_limit_fen=max(recent, default=None),
+        instalments_paid_on_time=0,
+        funder_headroom_fen=dossier.headroom_fen,
+    )
+
+
+async def decide_on(
+    institution: Institution, dossier: Dossier, ask: Ask, at_us: int, policy: Policy, decision_id: str, world: World
+) -> Decision:
+    """Measure -> assess -> decide, and the record of it."""
+    reads_graph = not GRAPH_NAMES.isdisjoint(policy.reads)
+    graph = await graph_at(institution, at_us, world) if reads_graph else None
+    started = world.cpu_time()
+    row = measure_dossier(dossier, ask, at_us, at_us, graph, institution.time_zone)
+    verdict = verdict_of(policy, row, dossier.merchant.category)
+    return Decision(
+        decision_id=decision_id,
+        merchant_id=dossier.merchant.merchant_id,
+        as_of_us=at_us,
+        merchant_seq=dossier.history.known(at_us).through_seq,
+        fact_seq=max((fact.fact_seq for fact in dossier.facts if fact.known_us <= at_us), default=0),
+        policy_digest=policy.digest,
+        catalogue_digest=catalogue_digest(),
+        core_digest=CORE_DIGEST,
+        graph_digest=graph.digest if graph else "",
+        row_digest=row_digest(row),
+        verdict=verdict,
+        cpu_micros=(world.cpu_time() - started) // 1000,
+    )
+
+
+def verdict_of(policy: Policy, row: np.ndarray, category: str) -> Verdict:
+    """Assess -> decide, for one row."""
+    return decide(policy, row, assess(policy.models, row), category)
+
+
+def row_digest(row: np.ndarray) -> str:
+    """SHA-256 (hex) of the row's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(row, dtype="<f8").tobytes()).hexdigest()

@@ -1,0 +1,120 @@
+"""Settle: a loan whose payout is not known is asked about until the rail says.
+
+Silence is UNKNOWN, never a failure. Only REFUSED or CANCELLED voids. NOT_FOUND proves nothing while a Pay may be in
+flight, so the same transfer is sent again; the rail pays an id once.
+"""
+
+from dataclasses import replace
+
+from fanxing import ledger
+from fanxing.errors import Contention
+from fanxing.flows.find import find
+from fanxing.flows.once import ATTEMPTS, committed
+from fanxing.flows.ports import ChangeSet, Get, Increment, Quota, RailAnswer, RailState, Range, Snapshot
+from fanxing.flows.score import FUNDING
+from fanxing.flows.world import World
+from fanxing.institutions import Clock, Institution
+from fanxing.ledger import Transfer, TransferState
+from fanxing.lending.line import CreditLine
+from fanxing.lending.loan import Loan, LoanState
+
+BATCH = 256
+_OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)
+
+
+async def settle(institution: Institution, world: World) -> int:
+    """Asks about every PENDING loan of an institution and returns how many found their end."""
+    settled = 0
+    after: tuple[int, str] | tuple[()] = ()
+    while True:
+        order = ("state", "created_us", "loan_id")
+        query = Range(Loan, order, prefix=(LoanState.PENDING,), after=after, limit=BATCH)
+        loans = Snapshot(await world.store.read(institution.institution_id, query)).many(0, Loan)
+        for loan in loans:
+            if loan.loan_id in world.paying:
+                continue
+            answer = await world.rail.query(loan.transfer_id)
+            if answer.state is RailState.NOT_FOUND:
+                settled += (await pay_out(institution, loan, world)).state is not LoanState.PENDING
+            else:
+                settled += (await finish(institution, loan, answer, world)).state is not LoanState.PENDING
+        if len(loans) < BATCH:
+            return settled
+        after = (loans[-1].created_us, loans[-1].loan_id)
+
+
+async def pay_out(institution: Institution, loan: Loan, world: World) -> Loan:
+    """Sends the saved transfer to the rail and books what it says."""
+    transfer = Snapshot(await world.store.read(institution.institution_id, Get(Transfer, ((loan.transfer_id,),)))).one(
+        0, Transfer
+    )
+    assert transfer is not None, "a loan and its transfer are saved in one commit"
+    world.paying.add(loan.loan_id)
+    try:
+        return await finish(institution, loan, await world.rail.pay(institution, transfer), world)
+    finally:
+        world.paying.discard(loan.loan_id)
+
+
+async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world: World) -> Loan:
+    """Books the rail's answer, once, and returns the loan as it is then."""
+    if answer.state in _OPEN:
+        return loan
+    for _ in range(ATTEMPTS):
+        answers = Snapshot(
+            await world.store.read(
+                institution.institution_id,
+                Get(Loan, ((loan.loan_id,),)),
+                Get(CreditLine, ((loan.line_id,),)),
+                Get(Transfer, ((loan.transfer_id,),)),
+                Get(Quota, ((FUNDING,),)),
+            )
+        )
+        held, line, transfer = answers.one(0, Loan), answers.one(1, CreditLine), answers.one(2, Transfer)
+        assert held is not None
+        assert line is not None
+        assert transfer is not None
+        if held.state is not LoanState.PENDING:
+            return held
+        at_us = loan.created_us if institution.clock is Clock.CALLER else max(world.now(), loan.created_us)
+        funded = answers.one(3, Quota) is not None
+        if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us, funded=funded)):
+            return await find(institution, Loan, loan.loan_id, world)
+    raise Contention("other calls changed the same line; retry with the same request_id")
+
+
+def _booked(
+    loan: Loan, line: CreditLine, transfer: Transfer, answer: RailAnswer, at_us: int, *, funded: bool
+) -> ChangeSet:
+    amount = transfer.amount_fen
+    give_back = (Increment(FUNDING, -amount),) if funded else ()
+    if answer.state is RailState.PAID:
+        return ChangeSet(
+            inserts=ledger.posted(transfer, at_us),
+            updates=(
+                loan.step(LoanState.ACTIVE, at_us),
+                line.draw(amount),
+                replace(transfer, state=TransferState.POSTED, version=transfer.version + 1),
+            ),
+        )
+    if answer.state is RailState.RETURNED:
+        returned = loan.step(LoanState.ACTIVE, at_us).step(LoanState.RETURNED, at_us, answer.detail)
+        return ChangeSet(
+            inserts=(*ledger.posted(transfer, at_us), *ledger.returned(transfer, at_us)),
+            updates=(
+                replace(returned, version=loan.version + 1),
+                line.release(amount),
+                replace(transfer, state=TransferState.RETURNED, version=transfer.version + 1),
+            ),
+            increments=give_back,
+        )
+    assert answer.state in {RailState.REFUSED, RailState.CANCELLED}
+    return ChangeSet(
+        inserts=ledger.voided(transfer, at_us),
+        updates=(
+            loan.step(LoanState.VOIDED, at_us, answer.detail),
+            line.release(amount),
+            replace(transfer, state=TransferState.VOIDED, version=transfer.version + 1),
+        ),
+        increments=give_back,
+    )

@@ -1,0 +1,190 @@
+"""Puts the rooms together and serves: the only place that knows all of them."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import grpc
+import structlog
+import uvloop
+
+from fanxing.errors import FanxingError, InvalidRequest
+from fanxing.flows.policies import CHAMPION, publish
+from fanxing.flows.ports import ActivePolicy, ChangeSet, Get, Quota, Store
+from fanxing.flows.score import FUNDING
+from fanxing.flows.settle import settle
+from fanxing.flows.world import World
+from fanxing.institutions import Institution
+from fanxing.rail.v1 import payout_rail_service_pb2_grpc
+from fanxing.settings import TOWN_POLICY, Settings, Tenancy, tenancies
+from fanxing.store.open import open_store
+from fanxing.strategies.policy import pack
+from fanxing.wire.rail_client import GrpcRail
+from fanxing.wire.rail_simulator import Journal, RailSimulator
+from fanxing.wire.server import OPTIONS, build_server, report_health
+from fanxing.wire.tariff import Tariff
+from fanxing.wire.tenant import Tenants
+
+GRACE_S = 5.0
+POLICY_EVERY_S = 1.0
+log = structlog.get_logger()
+
+
+def now_us() -> int:
+    """The system's clock in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    asked = tenancies(settings)
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.store, owner_url=settings.store_owner)
+        stack.push_async_callback(store.close)
+        institutions = [await _established(store, tenancy) for tenancy in asked]
+        rail = await stack.enter_async_context(_rail(settings))
+        world = World(store=store, rail=rail, now=now_us, cpu_time=time.thread_time_ns)
+        for institution in institutions:
+            await _publish(institution, settings, world)
+        await stack.enter_async_context(_background(institutions, settings, world))
+        tariff = Tariff(vcpu_second=settings.vcpu_second_yuan, gigabyte_kept=settings.gigabyte_kept_yuan)
+        server, health = build_server(world, _tenants(asked), tariff, reflect=settings.reflection)
+        port = server.add_insecure_port(settings.listen)
+        await server.start()
+        await report_health(health, serving=True)
+        _say(event="serving", target=f"{settings.host}:{port}", institutions=[each.institution_id for each in asked])
+        await _asked_to_stop()
+        await report_health(health, serving=False)
+        await server.stop(GRACE_S)
+
+
+def _say(**values: object) -> None:
+    """One line of JSON on standard output, for whoever started the service."""
+    print(json.dumps(values), flush=True)  # noqa: T201
+
+
+async def _established(store: Store, tenancy: Tenancy) -> Institution:
+    """The institution on record; created when new, refused when it was created with other terms."""
+    institution = tenancy.institution()
+    held = {each.institution_id: each for each in await store.institutions()}.get(institution.institution_id)
+    if held is not None and held != institution:
+        raise InvalidRequest(f"institution {institution.institution_id} was created as {held}; that is fixed")
+    new: list[Institution | Quota] = [] if held else [institution]
+    if tenancy.funding_fen is not None:
+        new.append(Quota(name=FUNDING, limit_fen=tenancy.funding_fen, used_fen=0))
+    if new:
+        await store.commit(institution.institution_id, ChangeSet(inserts_if_absent=tuple(new)))
+    return institution
+
+
+async def _publish(institution: Institution, settings: Settings, world: World) -> None:
+    """Publishes the policy that was given; a store that has none yet gets the town's."""
+    directory = settings.policy
+    if directory is None:
+        held = await world.store.read(institution.institution_id, Get(ActivePolicy, ((CHAMPION,),)))
+        if not held[0]:
+            directory = TOWN_POLICY
+            log.warning("no policy given or published: the simulated town's decides", policy=str(directory))
+    if directory is not None:
+        await publish(institution, world.store, pack(directory), world.now)
+    await world.policies.load(institution, world.store)
+
+
+@asynccontextmanager
+async def _rail(settings: Settings) -> AsyncIterator[GrpcRail]:
+    """The bank's rail, or the simulator embedded in this process, spoken to by the same contract."""
+    async with AsyncExitStack() as stack:
+        target = settings.rail
+        if target is None:
+            simulator, port = await start_rail_simulator(settings)
+            stack.push_async_callback(simulator.stop, 0)
+            target = f"127.0.0.1:{port}"
+        simulated = settings.rail is None or settings.rail_simulated
+        rail = GrpcRail(grpc.aio.insecure_channel(target), simulated=simulated, timeout_s=settings.rail_timeout_s)
+        stack.push_async_callback(rail.close)
+        yield rail
+
+
+async def start_rail_simulator(settings: Settings, listen: str = "127.0.0.1:0") -> tuple[grpc.aio.Server, int]:
+    """The simulated rail, started, and its port."""
+    server = grpc.aio.server(options=OPTIONS)
+    payout_rail_service_pb2_grpc.add_PayoutRailServiceServicer_to_server(
+        RailSimulator(Journal(settings.rail_journal)), server
+    )
+    port = server.add_insecure_port(listen)
+    await server.start()
+    return server, port
+
+
+def run_rail_simulator(settings: Settings) -> None:
+    """Serves the simulated rail alone, for several service processes that share it."""
+
+    async def rail() -> None:
+        server, port = await start_rail_simulator(settings, settings.listen)
+        _say(event="serving", target=f"{settings.host}:{port}", simulated=True)
+        await _asked_to_stop()
+        await server.stop(GRACE_S)
+
+    uvloop.run(rail())
+
+
+@asynccontextmanager
+async def _background(institutions: list[Institution], settings: Settings, world: World) -> AsyncIterator[None]:
+    """Settles what is pending and takes up newly published policies, until the block ends."""
+    tasks = [
+        asyncio.create_task(_every(settings.settle_every_s, settle, institution, world)) for institution in institutions
+    ]
+    tasks += [asyncio.create_task(_every(POLICY_EVERY_S, _reload, institution, world)) for institution in institutions]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _reload(institution: Institution, world: World) -> None:
+    await world.policies.load(institution, world.store)
+
+
+async def _every(seconds: float, work: object, institution: Institution, world: World) -> None:
+    """Repeats work; a failure is logged and tried again, since the store or the rail may come back."""
+    while True:
+        try:
+            await work(institution, world)  # type: ignore[operator]
+        except FanxingError as error:
+            log.warning("background work will be tried again", error=error.message)
+        except Exception:
+            log.exception("fault in background work")
+        await asyncio.sleep(seconds)
+
+
+def _tenants(asked: tuple[Tenancy, ...]) -> Tenants:
+    by_token = {each.token_sha256: each.institution() for each in asked if each.token_sha256}
+    return Tenants(by_token, None if by_token else asked[0].institution())
+
+
+async def _asked_to_stop() -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

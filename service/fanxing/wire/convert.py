@@ -1,0 +1,82 @@
+"""Scalars across the wire: money, moments, days and decimals. Everything that cannot be converted names its field."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type import date_pb2, decimal_pb2, money_pb2
+
+from fanxing.errors import AmountOutOfRange, CurrencyMismatch, InvalidRequest
+from fanxing.money import FEN_MAX, FEN_PER_UNIT
+
+NANOS_PER_FEN = 10_000_000
+US_PER_SECOND = 1_000_000
+SECONDS_MAX = 253_402_300_799
+"""The end of the year 9999, where protobuf's timestamps end."""
+
+
+def fen(money: money_pb2.Money, currency: str, field: str, *, signed: bool = False) -> int:
+    """Money in whole fen; negative only where `signed`."""
+    if money.currency_code != currency:
+        raise CurrencyMismatch(
+            f"amounts are in {currency} here", field=field, expected=currency, got=money.currency_code
+        )
+    if money.nanos % NANOS_PER_FEN or abs(money.nanos) >= 1_000_000_000:
+        raise AmountOutOfRange("not a whole number of fen", field=field)
+    if money.units and money.nanos and (money.units < 0) != (money.nanos < 0):
+        raise AmountOutOfRange("units and nanos have different signs", field=field)
+    amount = money.units * FEN_PER_UNIT + money.nanos // NANOS_PER_FEN
+    if abs(amount) > FEN_MAX or (amount <= 0 and not signed):
+        raise AmountOutOfRange("the amount must be positive and below 10,000,000,000,000", field=field)
+    return amount
+
+
+def fen_from_zero(money: money_pb2.Money, currency: str, field: str) -> int:
+    """Money in whole fen, zero or more."""
+    amount = fen(money, currency, field, signed=True)
+    if amount < 0:
+        raise AmountOutOfRange("the amount must not be negative", field=field)
+    return amount
+
+
+def money(amount_fen: int, currency: str) -> money_pb2.Money:
+    """Whole fen as Money."""
+    sign = -1 if amount_fen < 0 else 1
+    units, rest = divmod(abs(amount_fen), FEN_PER_UNIT)
+    return money_pb2.Money(currency_code=currency, units=sign * units, nanos=sign * rest * NANOS_PER_FEN)
+
+
+def micros(timestamp: Timestamp, field: str) -> int:
+    """A moment in microseconds since 1970 UTC; the years 1970 to 9999."""
+    if not (0 <= timestamp.seconds <= SECONDS_MAX and 0 <= timestamp.nanos < 1_000_000_000):
+        raise InvalidRequest("not a moment between 1970 and 9999", field=field)
+    return timestamp.seconds * US_PER_SECOND + timestamp.nanos // 1000
+
+
+def timestamp(at_us: int) -> Timestamp:
+    """Microseconds as a Timestamp."""
+    seconds, rest = divmod(at_us, US_PER_SECOND)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def iso(at_us: int) -> str:
+    """Microseconds as text."""
+    return datetime.fromtimestamp(at_us / US_PER_SECOND, UTC).isoformat()
+
+
+def day(message: date_pb2.Date, field: str) -> date:
+    """A calendar day; year, month and day must all be given."""
+    try:
+        return date(message.year, message.month, message.day)
+    except ValueError as error:
+        raise InvalidRequest(f"not a day of the calendar: {error}", field=field) from error
+
+
+def date_message(value: date) -> date_pb2.Date:
+    """A calendar day as a message."""
+    return date_pb2.Date(year=value.year, month=value.month, day=value.day)
+
+
+def decimal(value: Decimal) -> decimal_pb2.Decimal:
+    """A decimal fraction as a message, without exponent."""
+    return decimal_pb2.Decimal(value=f"{value:f}")

@@ -1,0 +1,138 @@
+"""PaymentService on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+
+from fanxing.errors import FanxingError
+from fanxing.flows.record_payments import RecordPayments, Refusal, record_payments
+from fanxing.flows.world import World
+from fanxing.institutions import Institution
+from fanxing.payments import CodeKind, Instrument, Payment, PaymentKind
+from fanxing.v1 import payment_pb2, payment_service_pb2, payment_service_pb2_grpc
+from fanxing.wire import convert
+from fanxing.wire.errors import reason_of
+from fanxing.wire.interceptors import check
+from fanxing.wire.tenant import INSTITUTION
+
+REPORTED_MAX = 1000
+"""How many conflicts and refusals the answer to a stream lists."""
+_KINDS = {
+    payment_pb2.PAYMENT_KIND_RECEIPT: PaymentKind.RECEIPT,
+    payment_pb2.PAYMENT_KIND_REFUND: PaymentKind.REFUND,
+    payment_pb2.PAYMENT_KIND_OUTFLOW: PaymentKind.OUTFLOW,
+}
+_INSTRUMENTS = {
+    payment_pb2.INSTRUMENT_UNSPECIFIED: Instrument.UNKNOWN,
+    payment_pb2.INSTRUMENT_BALANCE: Instrument.BALANCE,
+    payment_pb2.INSTRUMENT_DEBIT: Instrument.DEBIT,
+    payment_pb2.INSTRUMENT_CREDIT: Instrument.CREDIT,
+}
+_CODE_KINDS = {
+    payment_pb2.CODE_KIND_UNSPECIFIED: CodeKind.UNKNOWN,
+    payment_pb2.CODE_KIND_MERCHANT: CodeKind.MERCHANT,
+    payment_pb2.CODE_KIND_PERSONAL: CodeKind.PERSONAL,
+}
+
+
+class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
+    """Converts, calls the flow, converts back."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def RecordPaymentBatch(
+        self, request: payment_service_pb2.RecordPaymentBatchRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> payment_service_pb2.RecordPaymentBatchResponse:
+        accepted, duplicates, conflicts, refused = await self._record(request, 0)
+        return payment_service_pb2.RecordPaymentBatchResponse(
+            accepted=accepted, duplicates=duplicates, conflicts=_refusals(conflicts), refused=_refusals(refused)
+        )
+
+    async def RecordPayments(
+        self,
+        request_iterator: AsyncIterator[payment_service_pb2.RecordPaymentsRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> payment_service_pb2.RecordPaymentsResponse:
+        total, sent = payment_service_pb2.RecordPaymentsResponse(), 0
+        async for request in request_iterator:
+            accepted, duplicates, conflicts, refused = await self._record(request, sent)
+            sent += len(request.payments)
+            total.batches += 1
+            total.accepted += accepted
+            total.duplicates += duplicates
+            total.conflict_count += len(conflicts)
+            total.refused_count += len(refused)
+            total.conflicts.extend(_refusals(conflicts[: REPORTED_MAX - len(total.conflicts)]))
+            total.refused.extend(_refusals(refused[: REPORTED_MAX - len(total.refused)]))
+        return total
+
+    async def _record(
+        self,
+        request: payment_service_pb2.RecordPaymentBatchRequest | payment_service_pb2.RecordPaymentsRequest,
+        first: int,
+    ) -> tuple[int, int, list[Refusal], list[Refusal]]:
+        institution = INSTITUTION.get()
+        payments, malformed = _plain(institution, request.payments, first)
+        effective_us = convert.micros(request.effective_time, "effective_time") if request.HasField(
+            "effective_time") else None  # fmt: skip
+        command = RecordPayments(payments=tuple(payments), effective_us=effective_us)
+        outcome = await record_payments(institution, command, self._world)
+        refused = sorted([*malformed, *outcome.refused], key=lambda refusal: refusal.index)
+        return outcome.accepted, outcome.duplicates, list(outcome.conflicts), refused
+
+
+def _plain(
+    institution: Institution, messages: Iterable[payment_pb2.Payment], first: int
+) -> tuple[list[tuple[int, Payment]], list[Refusal]]:
+    """The payments that keep the contract, with their places, and refusals of those that do not."""
+    payments, malformed = [], []
+    for index, message in enumerate(messages, first):
+        try:
+            check(message)
+            payments.append((index, _payment(message, institution.currency)))
+        except FanxingError as error:
+            malformed.append(Refusal(index, message.payment_id, error))
+    return payments, malformed
+
+
+def _payment(message: payment_pb2.Payment, currency: str) -> Payment:
+    real_name = message.payer_real_name if message.HasField("payer_real_name") else None
+    age_days = message.payer_account_age_days if message.HasField("payer_account_age_days") else None
+    balance = (
+        convert.fen(message.balance_after, currency, "balance_after", signed=True)
+        if message.HasField("balance_after")
+        else None
+    )
+    return Payment(
+        merchant_id=message.merchant_id,
+        payment_id=message.payment_id,
+        payer_token=message.payer_token,
+        amount_fen=convert.fen(message.amount, currency, "amount"),
+        occurred_us=convert.micros(message.occurred_at, "occurred_at"),
+        kind=_KINDS[message.kind],
+        refund_of=message.refund_of,
+        instrument=_INSTRUMENTS[message.instrument],
+        channel=message.channel,
+        code_kind=_CODE_KINDS[message.code_kind],
+        device_token=message.device_token,
+        payer_real_name=real_name,
+        payer_account_age_days=age_days,
+        balance_after_fen=balance,
+    )
+
+
+def _refusals(refusals: Iterable[Refusal]) -> list[payment_service_pb2.PaymentRefusal]:
+    return [
+        payment_service_pb2.PaymentRefusal(
+            index=refusal.index,
+            payment_id=refusal.payment_id,
+            reason=reason_of(refusal.error),
+            field=refusal.error.field,
+            message=refusal.error.message,
+        )
+        for refusal in refusals
+    ]

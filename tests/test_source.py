@@ -1,0 +1,73 @@
+"""The source keeps the house rules: lint, types, import contracts, the contract's lint, what the wheel carries."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.xdist_group("source")
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_lint():
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("cython-lint", "core")
+
+
+def test_types():
+    run("mypy")
+
+
+def test_rooms_import_downwards():
+    run("lint-imports", "--no-cache")
+
+
+def test_the_contract_is_linted_and_formatted():
+    run("buf", "lint")
+    run("buf", "format", "--diff", "--exit-code", "proto")
+
+
+def test_files_and_functions_stay_short():
+    import ast
+
+    long = []
+    for path in [*ROOT.glob("service/**/*.py"), *ROOT.glob("core/**/*.py"), *ROOT.glob("tests/**/*.py")]:
+        if path.name.endswith(("_pb2.py", "_pb2_grpc.py")):
+            continue
+        text = path.read_text()
+        if text.count("\n") > 350:
+            long.append(f"{path}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
+                long.append(f"{path}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines")
+    assert not long
+
+
+def test_the_wheel_carries_what_it_needs_and_nothing_else(tmp_path):
+    run("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), "-C=--quiet")
+    wheel = next(tmp_path.glob("*.whl"))
+    run("check-wheel-contents", "--toplevel", "fanxing,fanxing_core,buf", "--ignore", "W002", str(wheel))
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in (
+        r"fanxing/v1/lending_service_pb2\.py$",
+        r"fanxing/rail/v1/payout_rail_service_pb2_grpc\.py$",
+        r"fanxing_core/_walk\..*so$",
+        r"fanxing/policies/town/policy\.toml$",
+        r"fanxing/policies/town/models/pd\.fxf$",
+        r"fanxing/policies/town/strategies/.*\.cel$",
+        r"fanxing/store/migrations/sqlite/0001_.*\.sql$",
+        r"fanxing/store/migrations/postgres/0001_.*\.sql$",
+        r"fanxing/py\.typed$",
+    ):
+        assert any(re.search(needed, name) for name in names), needed
+    assert not [name for name in names if name.startswith("tests/") or name.endswith((".pyx", ".c"))]

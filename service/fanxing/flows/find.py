@@ -61,7 +61,7 @@ async def list_page(
 ) -> tuple[tuple[Listed, ...], tuple[int, str] | None]:
     """A page of applications, lines or loans, and where the next begins (None on the last)."""
     field = NOT_FOUND[record][1]
-    order = ("created_us", field)
+    order: tuple[str, ...] = ("created_us", field)
     size = page.size or PAGE
     query = Range(
         record,

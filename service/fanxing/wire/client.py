@@ -37,9 +37,9 @@ class Failure:
 def failure(error: grpc.RpcError) -> Failure:
     """What a failed call says."""
     rich = status_pb2.Status()
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY:
-            rich.ParseFromString(value)
+    for each in error.trailing_metadata() or ():
+        if each.key == DETAILS_KEY:
+            rich.ParseFromString(each.value)
     info, broken = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in rich.details:
         detail.Unpack(info)
@@ -64,7 +64,7 @@ class _Details(NamedTuple):
     compression: Any
 
 
-class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.StreamUnaryClientInterceptor):  # type: ignore[misc]
+class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.StreamUnaryClientInterceptor):
     """Adds the token to every call."""
 
     def __init__(self, token: str) -> None:

@@ -25,7 +25,7 @@ def fen(money: money_pb2.Money, currency: str, field: str, *, signed: bool = Fal
         raise AmountOutOfRange("not a whole number of fen", field=field)
     if money.units and money.nanos and (money.units < 0) != (money.nanos < 0):
         raise AmountOutOfRange("units and nanos have different signs", field=field)
-    amount = money.units * FEN_PER_UNIT + money.nanos // NANOS_PER_FEN
+    amount: int = money.units * FEN_PER_UNIT + money.nanos // NANOS_PER_FEN
     if abs(amount) > FEN_MAX or (amount <= 0 and not signed):
         raise AmountOutOfRange("the amount must be positive and below 10,000,000,000,000", field=field)
     return amount

@@ -53,7 +53,7 @@ DOMAIN = "fanxing"
 DETAILS_KEY = "grpc-status-details-bin"
 
 
-def reason_of(error: e.FanxingError) -> ErrorReason:
+def reason_of(error: e.FanxingError) -> ErrorReason.ValueType:
     """The contract's reason for an error."""
     return ErrorReason.Value(f"ERROR_REASON_{TABLE[type(error)][1]}")
 

@@ -34,7 +34,7 @@ def _path(violation: protovalidate.Violation) -> str:
     return ".".join(parts)
 
 
-class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Gate(grpc.aio.ServerInterceptor):
     """Stands before every call of our services; health and reflection pass."""
 
     def __init__(self, tenants: Tenants) -> None:
@@ -42,9 +42,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Wraps the handler."""
         handler = await continuation(details)
         if handler is None or not details.method.startswith(OURS):
@@ -62,11 +62,13 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         )
 
     def _guarded(
-        self, method: Callable[..., Awaitable[Any]], name: str, checked: Callable[[Any], Any]
+        self, method: Callable[..., Any] | None, name: str, checked: Callable[[Any], Any]
     ) -> Callable[..., Awaitable[Any]]:
+        assert method is not None
+
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401  any message
             try:
-                INSTITUTION.set(self._tenants.identify(context.invocation_metadata()))
+                INSTITUTION.set(self._tenants.identify(context.invocation_metadata() or ()))
                 return await method(checked(request), context)
             except FanxingError as error:
                 await abort(context, error)

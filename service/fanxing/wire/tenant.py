@@ -1,7 +1,7 @@
 """Who calls: a bearer token names the institution. Tokens are kept and compared as SHA-256 only."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 
 from fanxing.errors import TokenUnknown
@@ -19,7 +19,7 @@ class Tenants:
         self._by_token_sha256 = dict(by_token_sha256)
         self._open_to_all = open_to_all
 
-    def identify(self, metadata: tuple[tuple[str, str | bytes], ...]) -> Institution:
+    def identify(self, metadata: Iterable[tuple[str, str | bytes]]) -> Institution:
         """The institution that a call's metadata names, or TokenUnknown."""
         if self._open_to_all is not None:
             return self._open_to_all

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from fanxing.commands import add_to
 from fanxing.errors import FanxingError
 from fanxing.institutions import Clock
 from fanxing.settings import Settings
@@ -68,3 +69,6 @@ class plain_failures:  # noqa: N801  used like contextlib's
             message = error.message if isinstance(error, FanxingError) else str(error)
             typer.echo(f"fanxing: {message}", err=True)
             raise typer.Exit(2) from error
+
+
+add_to(app)

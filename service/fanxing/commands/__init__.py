@@ -1,0 +1,16 @@
+"""The commands that call a served Fanxing: each a thin client of one RPC."""
+
+import typer
+
+from fanxing.commands import applying, decision, line, loan, merchant
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.add_typer(merchant.app, name="merchant")
+    app.command()(applying.apply)
+    app.command()(applying.score)
+    app.add_typer(applying.app, name="application")
+    app.add_typer(decision.app, name="decision")
+    app.add_typer(line.app, name="line")
+    app.add_typer(loan.app, name="loan")

@@ -16,6 +16,7 @@ class Merchant:
     name: str
     category: str
     opened_on: date
+    code_activated_on: date | None
     place: str
     frontage: float
     controller_token: str
@@ -28,3 +29,8 @@ class Merchant:
     fact_count: int = 0
     last_known_us: int = 0
     version: int = 1
+
+    @property
+    def activated_on(self) -> date:
+        """The first day on which the code could take payments."""
+        return self.code_activated_on or self.opened_on

@@ -73,6 +73,7 @@ _PLAIN: tuple[tuple[str, str, str, str], ...] = (
     ("months_of_trade", "month", "since the first receipt, in months of 30.4375 days", ZERO),
     ("clean_receipts_30d_fen", "fen", "clean receipts per 30 days, of those aged 7 to 187 days", ZERO),
     ("sustainable_receipts_fen", "fen", "median clean month of up to six, per month", ZERO),
+    ("receipts_month_fen", "fen", "median month of net receipts from anyone, of up to six", ZERO),
     ("evidence_b", "payer", "evidence of genuine payers over 90 days: the max-flow B", ZERO),
     ("evidence_wallet", "payer", "evidence from wallets alone, without other merchants", ZERO),
     ("works_metro_exposure", "ratio", "share of the term under metro works, times frontage", ZERO),

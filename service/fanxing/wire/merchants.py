@@ -110,6 +110,9 @@ def _merchant(message: pb.Merchant) -> Merchant:
         name=message.name,
         category=message.category,
         opened_on=convert.day(message.opened_on, "merchant.opened_on"),
+        code_activated_on=convert.day(message.code_activated_on, "merchant.code_activated_on")
+        if message.HasField("code_activated_on")
+        else None,
         place=message.place,
         frontage=message.frontage,
         controller_token=message.controller_token,
@@ -127,6 +130,7 @@ def _merchant_message(merchant: Merchant) -> pb.Merchant:
         name=merchant.name,
         category=merchant.category,
         opened_on=convert.date_message(merchant.opened_on),
+        code_activated_on=convert.date_message(merchant.code_activated_on) if merchant.code_activated_on else None,
         place=merchant.place,
         frontage=merchant.frontage,
         controller_token=merchant.controller_token,

@@ -1,0 +1,1 @@
+"""How Fanxing is run beside other programs."""

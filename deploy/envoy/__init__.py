@@ -1,0 +1,1 @@
+"""Envoy before two service processes on PostgreSQL."""

@@ -1,8 +1,8 @@
 """The payer graph of a day: which merchants vouch for a payer.
 
 A payer who pays at several unrelated merchants is most likely a person. Merchants that one hand may hold (one
-controller, one device, or at least 30 % shared payers) form a cluster, and a cluster vouches once; merchants younger
-than 90 days do not vouch. Source: limit-and-price 3 to 5.
+controller, one device, or at least 30 % of the payers of each shared) form a cluster, and a cluster vouches once;
+merchants younger than 90 days do not vouch. Source: limit-and-price 3 to 5.
 """
 
 import hashlib
@@ -81,15 +81,18 @@ def _clusters(merchants: Sequence[Merchant], pairs: Sequence[tuple[int, int]], p
 
 
 def _shared_payers(pairs: Sequence[tuple[int, int]], count: int, payer_count: int) -> list[tuple[int, int]]:
-    """Pairs of merchants of which the smaller shares at least 30 % of its payers with the other."""
+    """Pairs of merchants that each share at least 30 % of their payers with the other.
+
+    Of the smaller alone it would join every kiosk to the market hall that its customers go to.
+    """
     if not pairs:
         return []
     payers, merchants = np.array(pairs, dtype="i4").T
     seen = csr_array((np.ones(len(pairs), dtype="i4"), (merchants, payers)), shape=(count, payer_count))
     shared = (seen @ seen.T).tocoo()
     sizes = np.bincount(merchants, minlength=count)
-    smaller = np.minimum(sizes[shared.row], sizes[shared.col])
-    linked = (shared.row < shared.col) & (shared.data >= SHARED_PAYERS_MIN) & (shared.data >= SHARED_MIN * smaller)
+    larger = np.maximum(sizes[shared.row], sizes[shared.col])
+    linked = (shared.row < shared.col) & (shared.data >= SHARED_PAYERS_MIN) & (shared.data >= SHARED_MIN * larger)
     return list(zip(shared.row[linked].tolist(), shared.col[linked].tolist(), strict=True))
 
 

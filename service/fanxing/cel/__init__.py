@@ -1,0 +1,1 @@
+"""CEL's checked syntax tree."""

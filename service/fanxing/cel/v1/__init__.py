@@ -1,0 +1,1 @@
+"""Generated stubs of proto/fanxing/cel/v1."""

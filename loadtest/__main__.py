@@ -41,7 +41,8 @@ def run(target: str, users: int, seconds: float, loans: int) -> Tally:
     environment = Environment(user_classes=[Applicant], host=target, stop_timeout=30)
     runner = environment.create_local_runner()
     started = time.perf_counter()
-    runner.start(users, spawn_rate=users, wait=True)
+    runner.start(users, spawn_rate=users)
+    runner.spawning_greenlet.join()
     while time.perf_counter() - started < seconds and runner.user_count:
         time.sleep(POLL_S)
     runner.stop()

@@ -57,7 +57,7 @@ class Tally:
         """The report as tables."""
         table = Table(title=f"{self.seconds:.1f} s")
         rows = [(name, self._rpc(name)) for name in self.latencies_ms]
-        table.add_column("RPC")
+        table.add_column("RPC", no_wrap=True)
         for name in rows[0][1] if rows else ():
             table.add_column(name.replace("_", " "), justify="right")
         for name, values in rows:

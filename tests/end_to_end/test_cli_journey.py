@@ -1,0 +1,101 @@
+"""The whole way to a loan by the command line, against a service of its own."""
+
+import json
+import os
+import uuid
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from loadtest.shop import Shop
+from typer.testing import CliRunner
+
+from fanxing.cli import app
+from fanxing.launch import launched
+
+pytestmark = pytest.mark.skipif(
+    bool(os.environ.get("FANXING_TOKEN")), reason="a token of the environment would be sent"
+)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    options = ("--listen", "127.0.0.1:0", "--store", "memory:", "--rail-journal", str(folder / "rail.jsonl"))
+    with launched("serve", *options, log=folder / "service.log") as service:
+        yield service.target
+
+
+def typed(target, *words, as_json=True, code=0):
+    done = CliRunner().invoke(app, [*words, "--target", target, *(["--json"] if as_json else [])])
+    assert done.exit_code == code, done.output + str(done.exception)
+    if code:
+        return json.loads(done.stderr) if as_json else done.stderr
+    return json.loads(done.stdout) if as_json else done.stdout
+
+
+@pytest.fixture(scope="module")
+def shop(target, tmp_path_factory):
+    """A registered shop with its payments recorded, and the text that it agreed to."""
+    shop, folder = Shop(1, uuid.uuid4().hex[:8]), tmp_path_factory.mktemp("shop")
+    merchant = shop.register().merchant
+    opened = f"{merchant.opened_on.year}-{merchant.opened_on.month:02}-{merchant.opened_on.day:02}"
+    words = ["--name", merchant.name, "--category", merchant.category, "--opened-on", opened]
+    words += ["--controller", merchant.controller_token, "--payout-account", merchant.payout_account_token]
+    words += ["--device", merchant.device_token, "--frontage", "0.5"]
+    registered = typed(target, "merchant", "register", shop.merchant_id, *words)
+    assert registered["merchant"]["merchant_id"] == shop.merchant_id
+    payments, consent = folder / "payments.jsonl", folder / "consent.txt"
+    payments.write_text("\n".join(MessageToJson(each, indent=None) for each in shop.record().payments))
+    consent.write_text("My payments may be read.")
+    first = typed(target, "merchant", "record", str(payments))
+    assert int(first["accepted"]) == len(shop.record().payments)
+    again = typed(target, "merchant", "record", str(payments))
+    assert again["duplicates"] == first["accepted"]
+    return shop, consent
+
+
+def test_from_application_to_loan(target, shop):
+    shop, consent = shop
+    asked = typed(target, "apply", shop.merchant_id, "--consent-text", str(consent), "--months", "6")
+    application = asked["application"]
+    assert application["state"] == "APPLICATION_STATE_APPROVED", asked["decision"]
+    accepting = ["line", "accept", application["application_id"], "--digest", application["offer"]["digest"]]
+    line = typed(target, *accepting)["credit_line"]
+    too_much = typed(target, "loan", "disburse", line["line_id"], "9000000", code=1)
+    assert (too_much["reason"], too_much["fields"]) == ("LIMIT_EXCEEDED", ["amount"])
+    loan = typed(target, "loan", "disburse", line["line_id"], "500.00")["loan"]
+    assert (loan["state"], loan["principal"]["units"]) == ("LOAN_STATE_ACTIVE", "500")
+    listed = typed(target, "loan", "list", "--merchant", shop.merchant_id)["loans"]
+    assert [each["loan_id"] for each in listed] == [loan["loan_id"]]
+    assert typed(target, "line", "get", line["line_id"])["credit_line"]["drawn"]["units"] == "500"
+    table = typed(target, "loan", "get", loan["loan_id"], as_json=False)
+    assert "500.00 CNY" in table
+    assert "schedule" in table
+
+
+def test_a_decision_is_read_with_its_grounds(target, shop):
+    decision = typed(target, "score", shop[0].merchant_id, "--amount", "500")["decision"]
+    read = typed(target, "decision", "get", decision["decision_id"])["decision"]
+    assert read == decision
+    inputs = [f"{each['name']}={each['value']}" for each in decision["inputs"] if "value" in each]
+    again = typed(target, "decision", "evaluate", *inputs, "--category", "canteen", "--amount", "500")["decision"]
+    assert (again["outcome"], again["limit"]) == (decision["outcome"], decision["limit"])
+    table = typed(target, "decision", "get", decision["decision_id"], as_json=False)
+    assert "caps" in table
+
+
+def test_indicators_are_shown_as_they_were_known(target, shop):
+    shop = shop[0]
+    names = ["receipts_count_30d", "payers_distinct_30d"]
+    now = typed(target, "merchant", "indicators", shop.merchant_id, *names)["indicators"]
+    assert [each["name"] for each in now] == names
+    assert now[0]["value"] > 100
+    before = ["--known-at", "2020-01-01T00:00:00+08:00"]
+    assert typed(target, "merchant", "indicators", shop.merchant_id, names[0], *before)["indicators"][0]["value"] == 0
+
+
+def test_a_failure_tells_reason_field_and_sentence(target):
+    unknown = typed(target, "merchant", "get", "nobody", code=1, as_json=False)
+    assert unknown.startswith("MERCHANT_NOT_FOUND: ")
+    broken = typed(target, "loan", "get", "not-a-uuid", code=1)
+    assert (broken["reason"], broken["fields"]) == ("INVALID_REQUEST", ["loan_id"])

@@ -6,38 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from fanxing.lending.cost_sheet import cost_sheet
 from fanxing.lending.offer import CostSheet, Instalment, Offer, RepaymentMethod
 from fanxing.lending.schedule import schedule
+from fanxing.strategies.constants import ProductTerms
 from fanxing.strategies.decision import Outcome, Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Product(Protocol):
-    """What an offer needs of the policy's product."""
-
-    @property
-    def method(self) -> str:
-        """A RepaymentMethod."""
-
-    @property
-    def offer_days(self) -> int:
-        """For how many days of 24 hours an offer stands."""
-
-    @property
-    def fees_fen(self) -> int:
-        """Fees taken at drawdown, of every kind."""
-
-    @property
-    def all_in_cap(self) -> Decimal:
-        """The dated cap on the all-in cost a year, as a fraction."""
-
-
-def make_offer(verdict: Verdict, product: Product, as_of_us: int, time_zone: str) -> Offer:
+def make_offer(verdict: Verdict, product: ProductTerms, as_of_us: int, time_zone: str) -> Offer:
     """The offer of an approved verdict made at `as_of_us`; days are those of `time_zone` (IANA name)."""
     assert verdict.outcome is Outcome.APPROVED
     assert verdict.annual_rate is not None, "an approved verdict has a price"

@@ -1,7 +1,7 @@
 """CEL text -> nodes. CEL's own compiler parses and checks the types; this file walks the checked tree.
 
-A strategy is a file NAME.cel: header lines `// reason: CODE`, `// effect: decline` or `refer`, `// says: SENTENCE`, then
-one condition over `m.INDICATOR` and `s.MODEL` (a model's probability). CEL is needed here and not to serve what is
+A strategy is a file NAME.cel: header lines `// reason: CODE`, `// effect: decline` (or refer), `// says: SENTENCE`,
+then one condition over `m.INDICATOR` and `s.MODEL` (a model's probability). CEL is needed here and not to serve what is
 compiled. Whatever a condition may not use is refused by its name.
 """
 
@@ -54,7 +54,7 @@ def compile_strategy(name: str, text: str, models: frozenset[str]) -> Strategy:
     headers, condition = _parts(text, file)
     try:
         compiled = environment().compile(condition)
-    except Exception as error:  # noqa: BLE001  the compiler raises what its C++ side throws
+    except Exception as error:
         raise PolicyInvalid(f"{file}: {error}", field=file) from error
     if compiled.return_type() != cel.Type.BOOL:
         raise PolicyInvalid(f"{file}: the condition must be true or false", field=file)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from fanxing.models.score import Score
+
 
 class Outcome(StrEnum):
     """What was decided."""
@@ -26,17 +28,6 @@ class Input:
 
     name: str
     value: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """What one model said: margin (sum of the leaves), probability, and its upper 80 % bound."""
-
-    model: str
-    margin: float
-    probability: float
-    probability_upper: float
-    artefact_digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,13 @@ _STRICT: dict[Op, Callable[..., float | bool]] = {
 """An error in any operand is an error."""
 
 
+_LEAVES: dict[Op, Callable[[Node, Mapping[str, float]], Value]] = {
+    Op.CONSTANT: lambda node, _: node.constant,
+    Op.VALUE: lambda node, values: values.get(node.name),
+    Op.HAS: lambda node, values: node.name in values,
+}
+
+
 def evaluate(nodes: tuple[Node, ...], values: Mapping[str, float]) -> Value:
     """The value of the last node."""
     held: list[Value] = []
@@ -106,23 +113,13 @@ def evaluate(nodes: tuple[Node, ...], values: Mapping[str, float]) -> Value:
 
 
 def _evaluate(node: Node, used: list[Value], values: Mapping[str, float]) -> Value:
-    match node.op:
-        case Op.CONSTANT:
-            return node.constant
-        case Op.VALUE:
-            return values.get(node.name)
-        case Op.HAS:
-            return node.name in values
-        case Op.AND:
-            return False if False in used else _known(used)
-        case Op.OR:
-            return True if True in used else _known(used)
-        case Op.CHOOSE:
-            return None if used[0] is None else used[1] if used[0] else used[2]
-        case strict:
-            return None if None in used else _STRICT[strict](*used)
-
-
-def _known(used: list[Value]) -> Value:
-    """What is left of && and || once the deciding value is not among them."""
-    return None if None in used else used[0]
+    if node.op in _STRICT:
+        return None if None in used else _STRICT[node.op](*used)
+    if node.op in _LEAVES:
+        return _LEAVES[node.op](node, values)
+    if node.op is Op.CHOOSE:
+        return None if used[0] is None else used[1] if used[0] else used[2]
+    deciding = node.op is Op.OR
+    if any(each is deciding for each in used):
+        return deciding
+    return None if None in used else not deciding

@@ -1,1 +1,7 @@
 """Native kernels: arrays in, arrays out, nothing of the business."""
+
+from fanxing_core.errors import ModelError
+from fanxing_core.forest import CORE_DIGEST, Forest
+from fanxing_core.importer import import_model
+
+__all__ = ["CORE_DIGEST", "Forest", "ModelError", "import_model"]

@@ -85,9 +85,7 @@ def decide(policy: Policy, row: np.ndarray, scores: Sequence[Score], category: s
         limit_fen=terms.limit_fen if approved else 0,
         annual_rate=rate,
         term_months=terms.months if approved else 0,
-        expected_loss=expected_loss(rules, product, case.pd.probability, terms.months, rate)
-        if rate is not None
-        else None,
+        expected_loss=None if rate is None else case.expected_loss(terms.months, rate),
         reasons=tuple(_reasons(case, hits, terms)),
         scores=case.scores,
         hits=hits,

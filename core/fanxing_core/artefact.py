@@ -7,6 +7,7 @@ their parents so that no walk can circle, every node reached once, features in r
 import hashlib
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def read(content: bytes | memoryview) -> Artefact:
     if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != bytes(view[-DIGEST_BYTES:]):
         raise ModelError("the checksum is wrong: the file is damaged")
     ends = np.cumsum((HEADER.size, *sizes))
-    parts = [view[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    parts = [view[start:end] for start, end in pairwise(ends)]
     artefact = Artefact(
         precision,
         features,

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def _laid_out(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]
     nodes: list[tuple[float, int, int, int, int]] = []
     roots = []
     starts = np.concatenate(([0], np.cumsum(arrays["sizes"])))
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         roots.append(len(nodes))
         tree = {name: arrays[name][start:end].tolist() for name in ("left", "right", "feature", "value", "flags")}
         _lay_tree(tree, nodes)

@@ -160,9 +160,7 @@ class ConflictKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The change set is durable. `stored_bytes`: about how many bytes it wrote."""
-
-    stored_bytes: int
+    """The change set is durable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,271 @@
+"""SQLite, the embedded default: WAL, synchronous=FULL, one process by lock file, one writer that commits many together.
+
+Change sets that wait are applied in one transaction, a savepoint each, so that one fsync serves all of them and a
+conflict undoes only its own. Reads run on a connection of their own, each in one transaction: one consistent snapshot.
+"""
+
+import asyncio
+import fcntl
+import queue
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+from fanxing.errors import OutcomeUnknown, StoreUnavailable
+from fanxing.flows.ports import (
+    ChangeSet,
+    Committed,
+    Conflict,
+    ConflictKind,
+    Get,
+    Query,
+    Range,
+    Record,
+)
+from fanxing.institutions import Clock, Institution
+from fanxing.store.migrate import migrations
+from fanxing.store.schema import TABLES, Table
+
+TOGETHER_MAX = 256
+Outcome = Committed | Conflict
+Waiting = tuple[str, ChangeSet, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
+
+
+class SqliteStore:
+    """The store in one file. Open it with `await SqliteStore.open(path)`."""
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self._lock = lock
+        self._writer = _connect(path)
+        self._reader = _connect(path)
+        self._reading = ThreadPoolExecutor(1, "sqlite-read")
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="sqlite-write", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    async def open(cls, path: Path) -> "SqliteStore":
+        """Opens or creates the file and migrates it; StoreUnavailable when another process has it, or it is damaged."""
+        return await asyncio.to_thread(cls._open, path)
+
+    @classmethod
+    def _open(cls, path: Path) -> "SqliteStore":
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.with_name(path.name + ".lock").open("w")
+        except OSError as error:
+            raise StoreUnavailable(f"the store cannot be opened: {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise StoreUnavailable(f"another process serves from {path}") from error
+        try:
+            _migrate(path)
+            return cls(path, lock)
+        except sqlite3.Error as error:
+            lock.close()
+            raise StoreUnavailable(f"{path}: {error}") from error
+
+    async def read(self, institution_id: str, *queries: Query) -> tuple[tuple[Record, ...], ...]:
+        """One answer a query, from one snapshot."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._read, institution_id, queries)
+
+    def _read(self, institution_id: str, queries: tuple[Query, ...]) -> tuple[tuple[Record, ...], ...]:
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return tuple(_answer(self._reader, institution_id, query) for query in queries)
+            finally:
+                self._reader.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    async def commit(self, institution_id: str, changes: ChangeSet) -> Outcome:
+        """Applies all changes durably, or none. Goes on to the end when the caller goes away."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting.put((institution_id, changes, outcome, loop))
+        return await asyncio.shield(outcome)
+
+    async def ledger_sum_fen(self, institution_id: str) -> int:
+        """Sum of all entries."""
+        query = "SELECT coalesce(sum(amount_fen), 0) FROM entries WHERE institution_id = ?"
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._reading, self._rows, query, (institution_id,))
+        return int(rows[0][0])
+
+    async def institutions(self) -> tuple[Institution, ...]:
+        """All institutions."""
+        query = "SELECT institution_id, currency, time_zone, clock FROM institutions ORDER BY institution_id"
+        rows = await asyncio.get_running_loop().run_in_executor(self._reading, self._rows, query, ())
+        return tuple(
+            Institution(institution_id=row[0], currency=row[1], time_zone=row[2], clock=Clock(row[3])) for row in rows
+        )
+
+    def _rows(self, query: str, arguments: tuple[str, ...]) -> list[tuple[str, ...]]:
+        try:
+            return self._reader.execute(query, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    async def close(self) -> None:
+        """Finishes what waits and lets go of the file."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reading.shutdown()
+        self._reader.close()
+        self._writer.close()
+        self._lock.close()
+
+    def _write(self) -> None:
+        """The writer thread: takes all that waits, commits it together, tells each caller."""
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            together = [first]
+            while len(together) < TOGETHER_MAX and not self._waiting.empty():
+                more = self._waiting.get()
+                if more is None:
+                    self._waiting.put(None)
+                    break
+                together.append(more)
+            for waiting, outcome in zip(together, self._committed(together), strict=True):
+                _tell(waiting, outcome)
+
+    def _committed(self, together: list[Waiting]) -> list[Outcome | Exception]:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            outcomes = [self._applied(institution_id, changes) for institution_id, changes, _, _ in together]
+        except sqlite3.Error as error:
+            self._undo()
+            return [StoreUnavailable(f"the store cannot be written: {error}")] * len(together)
+        try:
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            return [OutcomeUnknown(f"the store failed while it committed: {error}")] * len(together)
+        return list(outcomes)
+
+    def _undo(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def _applied(self, institution_id: str, changes: ChangeSet) -> Outcome:
+        self._writer.execute("SAVEPOINT one")
+        conflict = _apply(self._writer, institution_id, changes)
+        if conflict is not None:
+            self._writer.execute("ROLLBACK TO one")
+        self._writer.execute("RELEASE one")
+        return conflict or Committed()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA cache_size=-65536")
+    return connection
+
+
+def _migrate(path: Path) -> None:
+    connection = _connect(path)
+    try:
+        (done,) = connection.execute("PRAGMA user_version").fetchone()
+        for number, text in migrations("sqlite"):
+            if number > done:
+                connection.executescript(f"BEGIN;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
+    finally:
+        connection.close()
+
+
+def _tell(waiting: Waiting, outcome: Outcome | Exception) -> None:
+    _, _, future, loop = waiting
+
+    def tell() -> None:
+        if future.done():
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    loop.call_soon_threadsafe(tell)
+
+
+def _apply(connection: sqlite3.Connection, institution_id: str, changes: ChangeSet) -> Conflict | None:
+    try:
+        _insert(connection, institution_id, changes.inserts, "INSERT")
+        _insert(connection, institution_id, changes.inserts_if_absent, "INSERT OR IGNORE")
+    except sqlite3.IntegrityError as error:
+        return Conflict(ConflictKind.EXISTS, str(error))
+    for record in changes.updates:
+        table = TABLES[type(record)]
+        if not connection.execute(_update_sql(table), _update_values(table, institution_id, record)).rowcount:
+            return Conflict(ConflictKind.VERSION, table.name)
+    for increment in changes.increments:
+        guarded = (
+            "UPDATE quotas SET used_fen = used_fen + ?1 "
+            "WHERE institution_id = ?2 AND name = ?3 AND used_fen + ?1 BETWEEN 0 AND limit_fen"
+        )
+        if not connection.execute(guarded, (increment.add_fen, institution_id, increment.name)).rowcount:
+            return Conflict(ConflictKind.QUOTA, increment.name)
+    return None
+
+
+def _insert(connection: sqlite3.Connection, institution_id: str, records: tuple[Record, ...], verb: str) -> None:
+    by_type: dict[type, list[Record]] = {}
+    for record in records:
+        by_type.setdefault(type(record), []).append(record)
+    for record_type, group in by_type.items():
+        table = TABLES[record_type]
+        columns = ", ".join(("institution_id", *table.names))
+        places = ", ".join("?" * (1 + len(table.names)))
+        statement = f"{verb} INTO {table.name} ({columns}) VALUES ({places})"  # noqa: S608  names are the schema's
+        connection.executemany(statement, [(institution_id, *table.encode(record)) for record in group])
+
+
+def _update_sql(table: Table) -> str:
+    assert table.versioned, f"{table.name} has no version"
+    changed = ", ".join(f"{name} = ?" for name in table.names)
+    guards = " AND ".join(f"{name} = ?" for name in ("institution_id", *table.key, "version"))
+    return f"UPDATE {table.name} SET {changed} WHERE {guards}"  # noqa: S608  names are the schema's
+
+
+def _update_values(table: Table, institution_id: str, record: Record) -> tuple[object, ...]:
+    key = tuple(getattr(record, name) for name in table.key)
+    return (*table.encode(record), institution_id, *key, record.version - 1)  # type: ignore[union-attr]
+
+
+def _answer(connection: sqlite3.Connection, institution_id: str, query: Query) -> tuple[Record, ...]:
+    table = TABLES[query.record]
+    columns = ", ".join(table.names)
+    if isinstance(query, Get):
+        guards = " AND ".join(f"{name} = ?" for name in ("institution_id", *table.key))
+        statement = f"SELECT {columns} FROM {table.name} WHERE {guards}"  # noqa: S608
+        found = (connection.execute(statement, (institution_id, *key)).fetchone() for key in query.keys)
+        return tuple(table.decode(row) for row in found if row is not None)  # type: ignore[misc]
+    where, arguments = _bounds(query)
+    statement = f"SELECT {columns} FROM {table.name} WHERE institution_id = ?{where}"  # noqa: S608
+    return tuple(table.decode(row) for row in connection.execute(statement, (institution_id, *arguments)))  # type: ignore[misc]
+
+
+def _bounds(query: Range) -> tuple[str, list[str | int]]:
+    """The rest of a range's statement, and its arguments."""
+    rest = query.order[len(query.prefix) :]
+    where = "".join(f" AND {name} = ?" for name in query.order[: len(query.prefix)])
+    arguments: list[str | int] = [*query.prefix]
+    for sign, bound in ((">", query.after), ("<=", query.until)):
+        if bound:
+            names, places = ", ".join(rest[: len(bound)]), ", ".join("?" * len(bound))
+            where += f" AND ({names}) {sign} ({places})"
+            arguments += bound
+    where += f" ORDER BY {', '.join(query.order)}"
+    if query.limit is not None:
+        where += " LIMIT ?"
+        arguments.append(query.limit)
+    return where, arguments

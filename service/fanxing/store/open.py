@@ -16,4 +16,6 @@ async def open_store(url: str, *, owner_url: str | None = None) -> Store:
         return FakeStore()
     if url.startswith("sqlite:///"):
         return await SqliteStore.open(Path(url.removeprefix("sqlite:///")))
-    raise InvalidRequest(f"{url.split('@')[-1]!r} names no store: memory: or sqlite:///PATH", field="store")
+    raise InvalidRequest(
+        f"{url.rsplit('@', maxsplit=1)[-1]!r} names no store: memory: or sqlite:///PATH", field="store"
+    )

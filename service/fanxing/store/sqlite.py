@@ -225,7 +225,7 @@ def _insert(connection: sqlite3.Connection, institution_id: str, records: tuple[
         table = TABLES[record_type]
         columns = ", ".join(("institution_id", *table.names))
         places = ", ".join("?" * (1 + len(table.names)))
-        statement = f"{verb} INTO {table.name} ({columns}) VALUES ({places})"  # noqa: S608  names are the schema's
+        statement = f"{verb} INTO {table.name} ({columns}) VALUES ({places})"
         connection.executemany(statement, [(institution_id, *table.encode(record)) for record in group])
 
 

@@ -114,7 +114,9 @@ def _check(artefact: Artefact) -> None:
         "no tree": not len(roots),
         "no feature": not artefact.features,
         "a feature out of range": bool(((nodes["feature"] < -1) | (nodes["feature"] >= artefact.features)).any()),
-        "a threshold or leaf that is not finite": not np.isfinite(nodes["threshold"]).all(),
+        "a leaf that is not finite": not np.isfinite(nodes["threshold"][leaf]).all(),
+        # An infinite threshold is honest: it parts what is missing from what is not.
+        "a threshold that is no number": bool(np.isnan(nodes["threshold"]).any()),
         "a base or scale that is not finite": not np.isfinite([artefact.base, artefact.sigmoid]).all(),
         "an unknown flag": bool((nodes["flags"] > 3).any() or nodes["reserved"].any()),
         "a margin that is not finite": not np.isfinite(artefact.golden_margins).all(),

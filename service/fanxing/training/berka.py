@@ -14,8 +14,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
+import pyarrow as pa
+from pyarrow import parquet
 
 from fanxing.errors import InvalidRequest
 from fanxing.indicators.ask import Ask
@@ -77,7 +77,7 @@ def read_bank(directory: Path) -> Bank:
         merchants = {row["account_id"]: _merchant(row) for row in _rows(directory / "account.csv")}
         loans = sorted((_loan(row) for row in _rows(directory / "loan.csv")), key=lambda loan: (loan.day, loan.loan_id))
         payments = _payments(directory / "trans.parquet")
-    except (OSError, KeyError, ValueError, pyarrow.ArrowException) as error:
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise InvalidRequest(f"{directory}: not a directory in Berka's format: {error!r}", field="directory") from error
     return Bank(merchants, payments, tuple(loans), digest.hexdigest())
 
@@ -125,7 +125,7 @@ def _loan(row: dict[str, str]) -> Loan:
 
 def _payments(path: Path) -> dict[date, list[Payment]]:
     columns = ["trans_id", "account_id", "date", "type", "amount", "balance", "bank", "account"]
-    table = pyarrow.parquet.read_table(path, columns=columns)
+    table = parquet.read_table(path, columns=columns)
     by_day: dict[date, list[Payment]] = defaultdict(list)
     for row in sorted(table.to_pylist(), key=lambda row: (row["date"], row["trans_id"])):
         day = row["date"].date()

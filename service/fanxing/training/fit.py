@@ -68,7 +68,7 @@ def fit(task: Task) -> Fitted:
 
 def _auc(task: Task, unseen: np.ndarray, margins: np.ndarray) -> float:
     judged = unseen if task.judged is None else unseen[task.judged[unseen]]
-    if len(np.unique(task.outcomes[judged])) < 2:  # noqa: PLR2004  both outcomes are needed
+    if len(np.unique(task.outcomes[judged])) < 2:
         return np.nan
     return float(roc_auc_score(task.outcomes[judged], margins[judged]))
 
@@ -126,7 +126,7 @@ def publish_model(task: Task, fitted: Fitted, directory: Path, name: str) -> Non
         text = Path(scratch) / "model.txt"
         fitted.booster.save_model(text)
         golden = task.rows[:: max(1, len(task.rows) // 8)][:8]
-        import_trained(text, models / f"{name}.fxf", golden, fitted.booster.predict(golden, raw_score=True))
+        import_trained(text, models / f"{name}.fxf", golden, np.asarray(fitted.booster.predict(golden, raw_score=True)))
     (models / f"{name}.toml").write_text(_card(task, fitted), encoding="utf-8")
 
 

@@ -1,0 +1,124 @@
+"""The town's PD model: fitted on simulated towns of other seeds, by their own truth. It says nothing of real merchants."""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from fanxing.facts import Fact
+from fanxing.indicators.ask import Ask
+from fanxing.indicators.catalogue import INDEX
+from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.graph import build_graph
+from fanxing.indicators.history import EMPTY, fold
+from fanxing.indicators.measure import measure
+from fanxing.payments import Payment, PaymentKind, RecordedPayment, Sighting
+from fanxing.town.world import DAYS, FIRST_DAY, HOUR_US, TIME_ZONE, Town, build_town, day_us
+from fanxing.training.fit import Fitted, Task, digest_of, fit, publish_model
+
+POLICY = Path(__file__).parents[1] / "policies" / "town"
+SEEDS = (101, 102, 103, 104, 105, 106)
+DECIDED_US = day_us(DAYS) + 9 * HOUR_US
+"""Every merchant applies on the morning after the last day."""
+COLUMNS = (
+    "evidence_b",
+    "sustainable_receipts_fen",
+    "receipts_fen_90d",
+    "receipts_trend_90d",
+    "receipts_deviation_fen_90d",
+    "payers_distinct_90d",
+    "payer_repeat_rate_90d",
+    "payer_top_share_90d",
+    "net_flow_fen_90d",
+    "active_days_90d",
+    "longest_gap_days_90d",
+    "refund_share_90d",
+    "credit_share_90d",
+    "self_payment_share_90d",
+    "shared_device_share_90d",
+    "debt_service_monthly_fen",
+    "debt_outside_fen",
+)
+MONOTONE = {
+    "evidence_b": -1,
+    "sustainable_receipts_fen": -1,
+    "receipts_fen_90d": -1,
+    "payers_distinct_90d": -1,
+    "receipts_trend_90d": -1,
+    "active_days_90d": -1,
+    "debt_service_monthly_fen": 1,
+    "debt_outside_fen": 1,
+    "self_payment_share_90d": 1,
+    "shared_device_share_90d": 1,
+}
+"""More genuine payers and more trade never raise the PD; more debt never lowers it."""
+_FIELDS = tuple(field.name for field in fields(Payment))
+_EXPOSURE = Exposure(
+    lines_open=0,
+    outstanding_fen=0,
+    group_outstanding_fen=0,
+    previous_limit_fen=None,
+    instalments_paid_on_time=0,
+    funder_headroom_fen=None,
+)
+
+
+def train(out: Path) -> Fitted:
+    """Fits on six towns and writes a policy directory: the town's constants and strategies with the fitted model."""
+    rows, outcomes = [], []
+    for seed in SEEDS:
+        town = build_town(seed)
+        chance = np.random.default_rng(seed + 1000)
+        rows += list(rows_of(town))
+        outcomes += [int(chance.random() < shop.default_probability) for shop in town.shops]
+    matrix = np.array(rows)[:, [INDEX[name] for name in COLUMNS]]
+    task = Task(
+        columns=COLUMNS,
+        rows=matrix,
+        outcomes=np.array(outcomes),
+        monotone=MONOTONE,
+        fitted_on=f"simulated towns of seeds {', '.join(map(str, SEEDS))}",
+        data_sha256=digest_of(matrix, np.array(outcomes)),
+        seed=2018,
+        rounds=100,
+    )
+    fitted = fit(task)
+    if out.resolve() != POLICY.resolve():
+        shutil.copytree(POLICY, out, dirs_exist_ok=True)
+    publish_model(task, fitted, out, "pd")
+    return fitted
+
+
+def rows_of(town: Town) -> Iterator[np.ndarray]:
+    """The row of each shop on the morning after the last day, as the service would measure it."""
+    logs, sightings = _logs(town)
+    facts: dict[str, list[Fact]] = defaultdict(list)
+    for fact in town.facts:
+        facts[fact.merchant_id].append(fact)
+    graph = build_graph(sightings, [shop.merchant for shop in town.shops], FIRST_DAY + timedelta(days=DAYS))
+    ask = Ask(requested_fen=None, term_months=12)
+    for shop in town.shops:
+        merchant, log = shop.merchant, logs[shop.merchant.merchant_id]
+        told = tuple(facts[merchant.merchant_id])
+        yield measure(merchant, fold(EMPTY, log), told, graph, _EXPOSURE, ask, DECIDED_US, TIME_ZONE)
+
+
+def _logs(town: Town) -> tuple[dict[str, list[RecordedPayment]], list[Sighting]]:
+    logs: dict[str, list[RecordedPayment]] = defaultdict(list)
+    first: dict[tuple[str, str], int] = {}
+    for day, payments in enumerate(town.payments):
+        known_us = day_us(day + 1) - HOUR_US
+        for payment in payments:
+            log = logs[payment.merchant_id]
+            sent = {name: getattr(payment, name) for name in _FIELDS}
+            log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=known_us, content_hash=""))
+            if payment.payer_token and payment.kind is PaymentKind.RECEIPT:
+                first.setdefault((payment.payer_token, payment.merchant_id), known_us)
+    sightings = [
+        Sighting(payer_token=payer, merchant_id=merchant, known_us=known) for (payer, merchant), known in first.items()
+    ]
+    return logs, sightings

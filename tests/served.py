@@ -72,7 +72,7 @@ class Service:
         request = payment_service_pb2.RecordPaymentBatchRequest(payments=payments, **self.at())
         return await self.payments.RecordPaymentBatch(request)
 
-    async def trade(self, merchant_id="m1", days=180, payers=40, per_day=10):
+    async def trade(self, merchant_id="m1", days=180, payers=120, per_day=10):
         """Half a year of honest trade with payers who are known elsewhere too."""
         receipts = [
             payment(
@@ -90,6 +90,16 @@ class Service:
             answer = await self.record(*receipts[first : first + 1000])
             assert not answer.refused
             assert not answer.conflicts
+        await self._vouch(payers)
+        self.clock.us += DAY_US
+
+    async def _vouch(self, payers):
+        """Three large shops elsewhere know the payers too; what they know counts from the next day on."""
+        for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
+            await self.register(shop)
+            tokens = [*(f"payer-{number}" for number in range(payers)), *(f"{shop}-{n}" for n in range(3 * payers))]
+            seen = [payment(shop, token, self.clock.us, payer_token=token) for token in tokens]
+            assert (await self.record(*seen)).accepted == len(seen)
 
     def application(self, merchant_id="m1", **changes):
         consent = {

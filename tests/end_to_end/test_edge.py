@@ -23,12 +23,11 @@ SPOOFED = (
     ("x-forwarded-for", "10.0.0.1"),
 )
 REPEAT = (("x-envoy-retry-grpc-on", "unavailable"), ("x-envoy-max-retries", "5"))
-TAKES_S = {"slow": 0.1, "soon": 0.005}
 HURRY = (("x-envoy-upstream-rq-timeout-ms", "1"),)
 
 
 class Lending(lending_service_pb2_grpc.LendingServiceServicer):
-    """Remembers what arrived. Loan "gone" and every disbursement are UNAVAILABLE; others take TAKES_S."""
+    """Remembers what arrived. Loan "gone" and every disbursement are UNAVAILABLE; "slow" is slow."""
 
     def __init__(self, arrived):
         self.arrived = arrived
@@ -37,8 +36,12 @@ class Lending(lending_service_pb2_grpc.LendingServiceServicer):
         self.arrived.append(("GetLoan", dict(context.invocation_metadata())))
         if request.loan_id == "gone":
             context.abort(grpc.StatusCode.UNAVAILABLE, "the store is gone")
-        time.sleep(TAKES_S.get(request.loan_id, 0))
+        time.sleep(0.1 if request.loan_id == "slow" else 0.005)
         return lending_service_pb2.GetLoanResponse(loan=lending_pb2.Loan(loan_id=request.loan_id))
+
+    def Apply(self, request, context):  # noqa: N802  the contract's name
+        time.sleep(0.005)
+        return lending_service_pb2.ApplyResponse()
 
     def Disburse(self, request, context):  # noqa: N802  the contract's name
         self.arrived.append(("Disburse", dict(context.invocation_metadata())))
@@ -175,9 +178,10 @@ def test_a_caller_who_opens_and_resets_streams_costs_nobody_else_a_call(behind):
     stopped = threading.Event()
     attacker = threading.Thread(target=reset_until, args=(stopped, int(running.target.rpartition(":")[2])))
     attacker.start()
+    stub = lending_service_pb2_grpc.LendingServiceStub(channel)
     try:
         for _ in range(150):
-            get(channel, "soon")
+            stub.Apply(lending_service_pb2.ApplyRequest(), timeout=20)
     finally:
         stopped.set()
         attacker.join()

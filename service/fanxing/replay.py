@@ -1,0 +1,221 @@
+"""`fanxing replay berka`: a bank's history through the gRPC contract, in the order things happened.
+
+Every movement is recorded at the end of its day, each loan is applied for at its true date for its true amount and term,
+approved offers are accepted and disbursed. Request ids are made from the loan's id, so that a repeat finds everything.
+"""
+
+import csv
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from fanxing.training.berka import CURRENCY, Bank, Loan, at
+from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
+from fanxing.v1.decision_pb2 import Decision
+from fanxing.wire import convert
+from fanxing.wire.client import RETRYABLE, Client
+
+BATCH = 1000
+PATIENCE_S = 60.0
+_NAMES = uuid.UUID("b7e2f0c4-51d8-5b7e-9a35-55a7b2d3c6f1")
+_CONSENT_SHA256 = "0" * 63 + "1"
+_YEAR_US = 366 * 86_400_000_000
+Reply = TypeVar("Reply")
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of it. `decisions` by loan; times of the calls in milliseconds."""
+
+    payments: int = 0
+    duplicates: int = 0
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+    disbursed: int = 0
+    principal_fen: int = 0
+    score_ms: list[float] = field(default_factory=list)
+    disburse_ms: list[float] = field(default_factory=list)
+
+
+def replay(bank: Bank, client: Client, progress: Callable[[int], None]) -> Replayed:
+    """Plays the whole history; `progress` is told how many events were played."""
+    done = Replayed()
+    for number, merchant_id in enumerate(sorted(bank.merchants)):
+        _register(bank, merchant_id, client)
+        if number % BATCH == 0:
+            progress(0)
+    loans: dict[date, list[Loan]] = {}
+    for loan in bank.loans:
+        loans.setdefault(loan.day, []).append(loan)
+    for day in sorted({*bank.payments, *loans}):
+        for loan in loans.get(day, ()):
+            _apply(loan, client, done)
+        _record(bank, day, client, done)
+        progress(len(bank.payments.get(day, ())) + len(loans.get(day, ())))
+    return done
+
+
+def _patiently(call: Callable[[], Reply]) -> Reply:
+    """Calls again after what a retry may mend, for a minute; every call here is safe to repeat."""
+    until, pause = time.monotonic() + PATIENCE_S, 0.05
+    while True:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if error.code() not in RETRYABLE or time.monotonic() > until:
+                raise
+        time.sleep(pause)
+        pause = min(1.0, 2 * pause)
+
+
+def _id(*names: str) -> str:
+    return str(uuid.uuid5(_NAMES, "/".join(names)))
+
+
+def _register(bank: Bank, merchant_id: str, client: Client) -> None:
+    held = bank.merchants[merchant_id]
+    merchant = merchant_service_pb2.Merchant(
+        merchant_id=merchant_id,
+        name=held.name,
+        category=held.category,
+        opened_on=convert.date_message(held.opened_on),
+        place=held.place,
+        frontage=held.frontage,
+        controller_token=held.controller_token,
+        payout_account_token=held.payout_account_token,
+    )
+    request = merchant_service_pb2.RegisterMerchantRequest(
+        request_id=_id("register", merchant_id),
+        merchant=merchant,
+        effective_time=convert.timestamp(at(held.opened_on, 8)),
+    )
+    _patiently(lambda: client.merchants.RegisterMerchant(request))
+
+
+def _record(bank: Bank, day: date, client: Client, done: Replayed) -> None:
+    payments = bank.payments.get(day, [])
+    for first in range(0, len(payments), BATCH):
+        request = payment_service_pb2.RecordPaymentBatchRequest(
+            payments=[_payment(payment) for payment in payments[first : first + BATCH]],
+            effective_time=convert.timestamp(at(day, 23)),
+        )
+        answer = _patiently(lambda request=request: client.payments.RecordPaymentBatch(request))
+        if answer.conflicts or answer.refused:
+            raise ValueError(f"{day}: {[*answer.conflicts, *answer.refused][0]}")
+        done.payments += len(request.payments)
+        done.duplicates += answer.duplicates
+
+
+def _payment(payment: object) -> payment_pb2.Payment:
+    fields = {name: getattr(payment, name) for name in ("merchant_id", "payment_id", "payer_token", "channel")}
+    return payment_pb2.Payment(
+        **fields,
+        amount=convert.money(payment.amount_fen, CURRENCY),  # type: ignore[attr-defined]
+        occurred_at=convert.timestamp(payment.occurred_us),  # type: ignore[attr-defined]
+        kind=f"PAYMENT_KIND_{payment.kind}",  # type: ignore[attr-defined]
+        balance_after=convert.money(payment.balance_after_fen, CURRENCY),  # type: ignore[attr-defined]
+    )
+
+
+def _apply(loan: Loan, client: Client, done: Replayed) -> None:
+    moment = at(loan.day, 9)
+    consent = lending_pb2.Consent(
+        scope="payments", text_sha256=_CONSENT_SHA256, expires_at=convert.timestamp(moment + _YEAR_US)
+    )
+    request = lending_service_pb2.ApplyRequest(
+        request_id=_id("apply", loan.loan_id),
+        merchant_id=loan.account_id,
+        purpose="working_capital",
+        requested_amount=convert.money(loan.amount_fen, CURRENCY),
+        requested_term_months=loan.months,
+        consents=[consent],
+        effective_time=convert.timestamp(moment),
+    )
+    answer, took = _timed(lambda: client.lending.Apply(request))
+    done.score_ms.append(took)
+    done.decisions[loan.loan_id] = answer.decision
+    state = lending_pb2.ApplicationState.Name(answer.application.state).removeprefix("APPLICATION_STATE_")
+    done.states["APPROVED" if state == "ACCEPTED" else state] += 1
+    if answer.application.HasField("offer"):
+        _draw(loan, answer.application, client, done)
+
+
+def _draw(loan: Loan, application: lending_pb2.Application, client: Client, done: Replayed) -> None:
+    moment = convert.timestamp(at(loan.day, 9))
+    accept = lending_service_pb2.AcceptOfferRequest(
+        request_id=_id("accept", loan.loan_id),
+        application_id=application.application_id,
+        offer_digest=application.offer.digest,
+        effective_time=moment,
+    )
+    line = _patiently(lambda: client.lending.AcceptOffer(accept)).credit_line
+    disburse = lending_service_pb2.DisburseRequest(
+        request_id=_id("disburse", loan.loan_id), line_id=line.line_id, amount=line.limit, effective_time=moment
+    )
+    answer, took = _timed(lambda: client.lending.Disburse(disburse))
+    until = time.monotonic() + PATIENCE_S
+    while answer.loan.state == lending_pb2.LOAN_STATE_PENDING and time.monotonic() < until:
+        time.sleep(0.1)
+        answer = _patiently(lambda: client.lending.Disburse(disburse))
+    done.disburse_ms.append(took)
+    if answer.loan.state == lending_pb2.LOAN_STATE_ACTIVE:
+        done.disbursed += 1
+        done.principal_fen += convert.fen(answer.loan.principal, CURRENCY, "principal")
+
+
+def _timed(call: Callable[[], Reply]) -> tuple[Reply, float]:
+    started = time.perf_counter()
+    reply = _patiently(call)
+    return reply, (time.perf_counter() - started) * 1000
+
+
+def probabilities(done: Replayed, policy: Path | None) -> dict[str, tuple[float, float]]:
+    """(pd, pd as served) of each loan: out of fold where the policy was fitted on that loan."""
+    unseen: dict[str, float] = {}
+    beside = policy / "out_of_fold.csv" if policy else None
+    if beside and beside.is_file():
+        with beside.open(encoding="utf-8", newline="") as file:
+            unseen = {row["loan_id"]: float(row["pd"]) for row in csv.DictReader(file)}
+    served = {loan_id: 1 / (1 + np.exp(-decision.scores[0].margin)) for loan_id, decision in done.decisions.items()}
+    return {loan_id: (unseen.get(loan_id, float(pd)), float(pd)) for loan_id, pd in served.items()}
+
+
+def auc(loans: list[Loan], pd: dict[str, tuple[float, float]]) -> tuple[float, float, float] | None:
+    """AUC of `pd` on these loans with its 95 % bootstrap interval (2,000 draws, seeded); None without both outcomes."""
+    outcome = np.array([bool(loan.bad) for loan in loans])
+    score = np.array([pd[loan.loan_id][0] for loan in loans])
+    if len(np.unique(outcome)) < 2:
+        return None
+    rng = np.random.default_rng(7)
+    drawn = list(_drawn(rng, outcome, score))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(roc_auc_score(outcome, score)), float(low), float(high)
+
+
+def _drawn(rng: np.random.Generator, outcome: np.ndarray, score: np.ndarray) -> Iterator[float]:
+    for _ in range(2000):
+        places = rng.integers(len(outcome), size=len(outcome))
+        if 0 < outcome[places].sum() < len(places):
+            yield float(roc_auc_score(outcome[places], score[places]))
+
+
+def write_scores(path: Path, bank: Bank, done: Replayed, pd: dict[str, tuple[float, float]]) -> None:
+    """One row a loan."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("loan_id", "pd", "pd_served", "outcome", "limit_fen", "reasons"))
+        for loan in bank.loans:
+            decision = done.decisions[loan.loan_id]
+            limit = convert.fen(decision.limit, CURRENCY, "limit", signed=True)
+            outcome = "" if loan.bad is None else int(loan.bad)
+            reasons = " ".join(reason.code for reason in decision.reasons)
+            writer.writerow((loan.loan_id, *map(repr, pd[loan.loan_id]), outcome, limit, reasons))

@@ -1,7 +1,7 @@
 """`fanxing replay berka`: a bank's history through the gRPC contract, in the order things happened.
 
-Every movement is recorded at the end of its day, each loan is applied for at its true date for its true amount and term,
-approved offers are accepted and disbursed. Request ids are made from the loan's id, so that a repeat finds everything.
+Every movement is recorded at the end of its day, each loan is applied for at its true date for its true amount and
+term, approved offers are accepted and disbursed. Request ids are made from the loan's id, so that a repeat finds everything.
 """
 
 import csv
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ import grpc
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from fanxing.payments import Payment
 from fanxing.training.berka import CURRENCY, Bank, Loan, at
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision
@@ -108,21 +110,21 @@ def _record(bank: Bank, day: date, client: Client, done: Replayed) -> None:
             payments=[_payment(payment) for payment in payments[first : first + BATCH]],
             effective_time=convert.timestamp(at(day, 23)),
         )
-        answer = _patiently(lambda request=request: client.payments.RecordPaymentBatch(request))
+        answer = _patiently(partial(client.payments.RecordPaymentBatch, request))
         if answer.conflicts or answer.refused:
             raise ValueError(f"{day}: {[*answer.conflicts, *answer.refused][0]}")
         done.payments += len(request.payments)
         done.duplicates += answer.duplicates
 
 
-def _payment(payment: object) -> payment_pb2.Payment:
+def _payment(payment: Payment) -> payment_pb2.Payment:
     fields = {name: getattr(payment, name) for name in ("merchant_id", "payment_id", "payer_token", "channel")}
     return payment_pb2.Payment(
         **fields,
-        amount=convert.money(payment.amount_fen, CURRENCY),  # type: ignore[attr-defined]
-        occurred_at=convert.timestamp(payment.occurred_us),  # type: ignore[attr-defined]
-        kind=f"PAYMENT_KIND_{payment.kind}",  # type: ignore[attr-defined]
-        balance_after=convert.money(payment.balance_after_fen, CURRENCY),  # type: ignore[attr-defined]
+        amount=convert.money(payment.amount_fen, CURRENCY),
+        occurred_at=convert.timestamp(payment.occurred_us),
+        kind=payment_pb2.PaymentKind.Value(f"PAYMENT_KIND_{payment.kind}"),
+        balance_after=convert.money(payment.balance_after_fen or 0, CURRENCY),
     )
 
 

@@ -2,11 +2,14 @@
 
 import typer
 
-from fanxing.commands import applying, decision, line, loan, merchant
+from fanxing.commands import applying, decision, line, loan, merchant, playing, replaying
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
+    app.add_typer(replaying.replay_app, name="replay")
+    app.add_typer(replaying.train_app, name="train")
+    app.add_typer(playing.app, name="town")
     app.add_typer(merchant.app, name="merchant")
     app.command()(applying.apply)
     app.command()(applying.score)

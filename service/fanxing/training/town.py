@@ -1,4 +1,4 @@
-"""The town's PD model: fitted on simulated towns of other seeds, by their own truth. It says nothing of real merchants."""
+"""The town's PD model: fitted on simulated towns of other seeds, by their truth. It says nothing of real merchants."""
 
 import shutil
 from collections import defaultdict

@@ -1,0 +1,180 @@
+"""`fanxing replay berka` and `fanxing train`: history through the service, and the models that decide on it."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import psutil
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from fanxing.launch import Launched, launched
+from fanxing.replay import Replayed, auc, probabilities, replay, write_scores
+from fanxing.settings import DEMO
+from fanxing.store.open import open_store
+from fanxing.training import berka, town
+from fanxing.wire.client import Client
+from fanxing.wire.rail_simulator import paid
+from fanxing.wire.tariff import Tariff
+
+replay_app = typer.Typer(no_args_is_help=True, help="Replays history through the gRPC contract.")
+train_app = typer.Typer(no_args_is_help=True, help="Fits a PD model and writes a policy directory.")
+Books = dict[str, int | None]
+Directory = Annotated[Path, typer.Argument(help="account.csv, loan.csv and trans.parquet in Berka's format.")]
+
+
+@replay_app.callback()
+def _replay() -> None:
+    """Keeps `berka` a subcommand while it is the only one."""
+
+
+@train_app.command("berka")
+def train_berka(directory: Directory, out: Annotated[Path, typer.Option(help="Policy directory to write.")]) -> None:
+    """Fits on a bank in Berka's format and writes a policy directory.
+
+    **Example:** `fanxing train berka data/berka --out var/berka-policy`
+    """
+    fitted = berka.train(directory, out)
+    typer.echo(f"AUC out of fold, mean of 5 x 5 folds on the loans with history: {fitted.auc:.4f}")
+
+
+@train_app.command("town")
+def train_town(out: Annotated[Path, typer.Option(help="Policy directory to write.")]) -> None:
+    """Fits on simulated towns and writes a policy directory.
+
+    **Example:** `fanxing train town --out var/town-policy`
+    """
+    fitted = town.train(out)
+    typer.echo(f"AUC out of fold, mean of 5 x 5 folds on simulated merchants: {fitted.auc:.4f}")
+
+
+@replay_app.command("berka")
+def replay_berka(
+    directory: Directory,
+    *,
+    policy: Annotated[Path | None, typer.Option(help="Published policy; none: train on the directory first.")] = None,
+    store: Annotated[str | None, typer.Option(help="Store to play into; none: a temporary one.")] = None,
+    target: Annotated[str | None, typer.Option(help="A service that runs already, with a CALLER clock in CZK.")] = None,
+    token: Annotated[str | None, typer.Option(help="Bearer token for that service.", envvar="FANXING_TOKEN")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Write one CSV row a loan.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Replays a bank: every movement recorded, every loan applied for as of its day, approved offers paid out.
+
+    **Example:** `fanxing replay berka data/berka --json`
+    """
+    bank = berka.read_bank(directory)
+    chosen = policy or _trained(bank, directory)
+    books: Books = dict.fromkeys(("ledger_sum_fen", "rail_payments", "rail_fen"))
+    with _service(chosen, store, target, books) as (at, service):
+        cpu = psutil.Process(service.process.pid) if service else None
+        before = sum(cpu.cpu_times()[:2]) if cpu else 0.0
+        with Client(at, token) as client, Progress(console=Console(stderr=True)) as bar:
+            client.wait_ready(30)
+            total = sum(map(len, bank.payments.values())) + len(bank.loans)
+            task = bar.add_task("replay", total=total)
+            done = replay(bank, client, lambda count: bar.advance(task, count))
+        spent = sum(cpu.cpu_times()[:2]) - before if cpu else None
+    found = _summary(bank, done, chosen, spent) | books
+    if scores:
+        write_scores(scores, bank, done, probabilities(done, chosen))
+    _show(found)
+    if as_json:
+        typer.echo(json.dumps(found))
+
+
+def _trained(bank: berka.Bank, directory: Path) -> Path:
+    """The policy fitted on this very data, from the cache or fitted now."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fanxing" / f"berka-{bank.sha256[:16]}"
+    if not (cache / "out_of_fold.csv").is_file():
+        Console(stderr=True).print(f"no --policy: fitting one on {directory}")
+        berka.train(directory, cache)
+    return cache
+
+
+@contextmanager
+def _service(
+    policy: Path, store: str | None, target: str | None, books: Books
+) -> Iterator[tuple[str, Launched | None]]:
+    """The target and the service that was started for it; once that has stopped, `books` is filled."""
+    if target:
+        yield target, None
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        if store and store.startswith("sqlite:///"):
+            home = Path(store.removeprefix("sqlite:///")).parent
+            home.mkdir(parents=True, exist_ok=True)
+        url = store or f"sqlite:///{home / 'replay.sqlite'}"
+        caller = ("--currency", berka.CURRENCY, "--time-zone", berka.TIME_ZONE, "--clock", "CALLER")
+        journal = ("--rail-journal", str(home / "rail.jsonl"))
+        arguments = ("serve", "--listen", "127.0.0.1:0", "--store", url, *caller, *journal, "--policy", str(policy))
+        with launched(*arguments, log=home / "service.log") as service:
+            yield service.target, service
+        _close_books(url, home, books)
+
+
+def _close_books(url: str, home: Path, books: Books) -> None:
+    """What the ledger and the rail's journal say, read from the store and the journal themselves."""
+
+    async def sum_fen() -> int:
+        store = await open_store(url)
+        try:
+            return await store.ledger_sum_fen(DEMO)
+        finally:
+            await store.close()
+
+    books["ledger_sum_fen"] = asyncio.run(sum_fen())
+    books["rail_payments"], books["rail_fen"] = paid(home / "rail.jsonl")
+
+
+def _summary(bank: berka.Bank, done: Replayed, policy: Path, cpu_s: float | None) -> dict[str, float | int | None]:
+    pd = probabilities(done, policy)
+    history = berka.with_history(bank, berka.rows_of(bank))
+    judged = [loan for loan, has in zip(bank.loans, history, strict=True) if has and loan.bad is not None]
+    ranked = auc(judged, pd) if judged else None
+    yuan = None
+    if cpu_s is not None and done.disbursed:
+        yuan = float(Tariff().yuan(int(cpu_s * 1e6), 0)) / done.disbursed
+    return {
+        "payments": done.payments,
+        "duplicates": done.duplicates,
+        "applications": len(done.decisions),
+        "approved": done.states["APPROVED"],
+        "declined": done.states["DECLINED"],
+        "referred": done.states["REFERRED"],
+        "disbursed": done.disbursed,
+        "auc": ranked and ranked[0],
+        "auc_low": ranked and ranked[1],
+        "auc_high": ranked and ranked[2],
+        "principal_fen": done.principal_fen,
+        **_percentiles("score_ms", done.score_ms),
+        **_percentiles("disburse_ms", done.disburse_ms),
+        "cpu_seconds": cpu_s,
+        "yuan_per_loan": yuan,
+    }
+
+
+def _percentiles(name: str, times: list[float]) -> dict[str, float | None]:
+    """Median and 99th percentile."""
+    if not times:
+        return {f"{name}_p50": None, f"{name}_p99": None}
+    p50, p99 = np.percentile(times, [50, 99])
+    return {f"{name}_p50": round(float(p50), 3), f"{name}_p99": round(float(p99), 3)}
+
+
+def _show(found: dict[str, float | int | None]) -> None:
+    table = Table(show_header=False)
+    for name, value in found.items():
+        table.add_row(
+            name, "not known" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        )
+    Console(stderr=True).print(table)

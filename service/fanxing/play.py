@@ -157,7 +157,7 @@ def _timed(played: Played, name: str, call: Callable[[], Reply]) -> Reply:
 
 def limit_yuan(decision: Decision) -> float:
     """The limit of a decision."""
-    return decision.limit.units + decision.limit.nanos / 1e9
+    return float(decision.limit.units + decision.limit.nanos / 1e9)
 
 
 def report(town: Town, played: Played, console: Console) -> None:

@@ -1,7 +1,7 @@
 """`fanxing replay berka`: a bank's history through the gRPC contract, in the order things happened.
 
 Every movement is recorded at the end of its day, each loan is applied for at its true date for its true amount and
-term, approved offers are accepted and disbursed. Request ids are made from the loan's id, so that a repeat finds everything.
+term, approved offers are accepted and disbursed. Request ids are made from the loan's id: a repeat finds everything.
 """
 
 import csv

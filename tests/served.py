@@ -7,8 +7,6 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-from fanxing.store.fake import FakeStore
-from fanxing.strategies.policy import pack
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 from google.type.money_pb2 import Money
@@ -18,6 +16,8 @@ from fanxing.flows.ports import ChangeSet
 from fanxing.flows.world import World
 from fanxing.institutions import Clock, Institution
 from fanxing.rail.v1 import payout_rail_service_pb2_grpc
+from fanxing.store.fake import FakeStore
+from fanxing.strategies.policy import pack
 from fanxing.v1 import (
     decision_service_pb2_grpc,
     lending_service_pb2,

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("locust", reason="locust is not installed")
+# Looked for and not imported: importing it here would make every socket of the test run gevent's.
+pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="locust is not installed")
 ROOT = Path(__file__).parents[2]
 
 

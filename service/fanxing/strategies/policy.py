@@ -50,6 +50,8 @@ class Policy:
     def reads(self) -> tuple[str, ...]:
         """The indicators that decide, in the catalogue's order."""
         read = limit_rules.READS | {self.constants.limit.receipts, "requested_term_months"}
+        if self.constants.limit.breadth is None:
+            read -= {"evidence_b"}
         read |= {column for model in self.models for column in model.card.columns}
         read |= {name for strategy in self.strategies for name in strategy.reads}
         return tuple(name for name in NAMES if name in read)

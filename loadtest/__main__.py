@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from loadtest.policy import write_lenient_policy
 from loadtest.tally import Tally
 from locust.env import Environment
 from rich.console import Console
@@ -31,7 +32,8 @@ def service_or(target: str | None) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="fanxing-load-") as folder:
         place = Path(folder)
         own = ("--store", f"sqlite:///{place}/load.sqlite", "--rail-journal", str(place / "rail.jsonl"))
-        with launched("serve", "--listen", "127.0.0.1:0", *own, log=place / "service.log") as service:
+        lenient = ("--policy", str(write_lenient_policy(place / "policy")))
+        with launched("serve", "--listen", "127.0.0.1:0", *own, *lenient, log=place / "service.log") as service:
             yield service.target
 
 

@@ -37,7 +37,7 @@ class Forest:
         return out
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities 1 / (1 + exp(-scale x margin)), float64 (n,); exp is numpy's, its last bit differs by machine."""
+        """Probabilities 1 / (1 + exp(-scale x margin)), float64 (n,); the last bit of exp differs by machine."""
         return np.asarray(1 / (1 + np.exp(-self._artefact.sigmoid * self.predict_margin(rows))))
 
     def describe(self) -> dict[str, int | str]:

@@ -18,9 +18,18 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory):
+def target(tmp_path_factory, policy_directory):
     folder = tmp_path_factory.mktemp("service")
-    options = ("--listen", "127.0.0.1:0", "--store", "memory:", "--rail-journal", str(folder / "rail.jsonl"))
+    options = (
+        "--listen",
+        "127.0.0.1:0",
+        "--store",
+        "memory:",
+        "--policy",
+        str(policy_directory),
+        "--rail-journal",
+        str(folder / "rail.jsonl"),
+    )
     with launched("serve", *options, log=folder / "service.log") as service:
         yield service.target
 

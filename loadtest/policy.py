@@ -1,11 +1,11 @@
-"""The town's policy with no fear of default: a load run must lend, and its shops are no town's."""
+"""The town's policy with no fear of default or of strangers: a load run must lend, and its shops are no town's."""
 
 import shutil
 from pathlib import Path
 
 from fanxing.settings import TOWN_POLICY
 
-_CHANGES = {"pd_at_zero = 0.08": "pd_at_zero = 1.0", "lgd = 0.7": "lgd = 0.0"}
+_CHANGES = {"pd_at_zero = 0.08": "pd_at_zero = 1.0", "lgd = 0.7": "lgd = 0.0", '"no_outside_payers",': ""}
 
 
 def write_lenient_policy(directory: Path) -> Path:

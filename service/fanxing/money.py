@@ -13,8 +13,3 @@ def round_fen(exact: Decimal | Fraction) -> int:
     if isinstance(exact, Fraction):
         return round(exact)
     return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
-
-
-def floor_fen(exact: float, step: int) -> int:
-    """The largest multiple of `step` fen that is not above a computed amount; a limit is never rounded up."""
-    return int(exact // step) * step

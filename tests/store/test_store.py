@@ -171,6 +171,14 @@ async def test_a_full_disk_loses_nothing_and_heals(tmp_path):
     await store.close()
 
 
+async def test_a_change_that_cannot_be_stored_does_not_end_the_writer(tmp_path):
+    store = await SqliteStore.open(tmp_path / "store.sqlite")
+    with pytest.raises(OverflowError):
+        await store.commit("a", ChangeSet(inserts=(Quota(name="f", limit_fen=2**70, used_fen=0),)))
+    assert await store.commit("a", ChangeSet(inserts=(merchant(),))) == Committed()
+    await store.close()
+
+
 async def test_a_damaged_file_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "store.sqlite").write_bytes(b"not a database, but long enough to look at" * 50)
     with pytest.raises(StoreUnavailable, match="not a database"):

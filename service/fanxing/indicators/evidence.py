@@ -29,7 +29,7 @@ Values = dict[str, float | None]
 
 def evidence_of(merchant: Merchant, history: PaymentHistory, trade: Receipts, graph: PayerGraph, today: int) -> Values:
     """B, R, S and what they are made of. `today` is the local day since 1970."""
-    tokens = list(history.payers)
+    tokens = history.payer_tokens
     net = _net_between(trade, LAG_DAYS, LAG_DAYS + 90, len(tokens))
     genuine = _genuine(merchant, history, trade, len(tokens))
     counted = np.flatnonzero((net >= PAYER_MIN_FEN) & genuine)
@@ -64,7 +64,7 @@ def _genuine(merchant: Merchant, history: PaymentHistory, trade: Receipts, count
     """Whether phi is above 0: not the controller, not on the merchant's device, not half sent back within 14 days."""
     genuine = np.ones(count, dtype=bool)
     for token in (merchant.controller_token, merchant.payout_account_token):
-        if token in history.payers:
+        if history.payers.get(token, count) < count:
             genuine[history.payers[token]] = False
     known = trade.payer != UNKNOWN
     if merchant.device_token in history.devices:

@@ -7,6 +7,7 @@ costs little and older histories stay as they were.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -64,6 +65,14 @@ class PaymentHistory:
     def payers(self) -> dict[str, int]:
         """Places of payer tokens; it may hold payers of later payments too."""
         return self._buffer.payers
+
+    @property
+    def payer_tokens(self) -> list[str]:
+        """The tokens of these payments' payers, by place: places are given in the order of the log.
+
+        Arrays by payer have just this length, since the last bit of a sum of doubles depends on how many there are.
+        """
+        return list(islice(self._buffer.payers, int(self.rows["payer"].max(initial=UNKNOWN)) + 1))
 
     @property
     def devices(self) -> dict[str, int]:

@@ -144,6 +144,9 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._undo()
             return [StoreUnavailable(f"the store cannot be written: {error}")] * len(together)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end the only writer; each caller is told
+            self._undo()
+            return [error] * len(together)
         try:
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:

@@ -65,7 +65,7 @@ def day_us(day: int) -> int:
 
 
 def build_town(seed: int, merchants: int = MERCHANTS) -> Town:
-    """The town of a seed. The last 14 merchants are two pairs of twins, four self-payers and a ring of six."""
+    """The town of a seed. The last 12 merchants are two twins of earlier ones, four self-payers and a ring of six."""
     rng = np.random.default_rng(seed)
     town = Town(seed)
     for number in range(merchants - 12):

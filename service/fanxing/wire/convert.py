@@ -1,6 +1,6 @@
 """Scalars across the wire: money, moments, days and decimals. Everything that cannot be converted names its field."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -57,11 +57,6 @@ def timestamp(at_us: int) -> Timestamp:
     """Microseconds as a Timestamp."""
     seconds, rest = divmod(at_us, US_PER_SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)
-
-
-def iso(at_us: int) -> str:
-    """Microseconds as text."""
-    return datetime.fromtimestamp(at_us / US_PER_SECOND, UTC).isoformat()
 
 
 def day(message: date_pb2.Date, field: str) -> date:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
@@ -19,6 +20,7 @@ from fanxing.rail.v1 import payout_rail_service_pb2 as pb
 from fanxing.rail.v1 import payout_rail_service_pb2_grpc
 
 S = pb.TransferState
+Held = TypeVar("Held")
 _SILENCE_S = 60.0
 
 
@@ -78,10 +80,7 @@ class RailSimulator(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
             request.amount.nanos,
             _first_state(request.payout_account_token),
         )
-        async with self._writing:
-            held = self._journal.transfers.get(asked.transfer_id)
-            if held is None:
-                await self._write(asked)
+        held = await self._whole(self._taken(asked))
         if held is not None and held[:6] != asked[:6] and held.state != "CANCELLED":
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, "this transfer id has other contents")
         if held is None and asked.payout_account_token.startswith("sim-silent"):
@@ -89,29 +88,46 @@ class RailSimulator(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
         return pb.PayResponse(transfer=_message(held or asked))
 
     async def Query(self, request: pb.QueryRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.QueryResponse:
-        async with self._writing:
-            held = self._journal.transfers.get(request.transfer_id)
-            if held is not None and held.state == "IN_FLIGHT":
-                held = held._replace(state="PAID")
-                await self._write(held)
+        held = await self._whole(self._asked(request.transfer_id))
         if held is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such transfer")
         return pb.QueryResponse(transfer=_message(held))
 
     async def Cancel(self, request: pb.CancelRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.CancelResponse:
-        async with self._writing:
-            held = self._journal.transfers.get(request.transfer_id)
-            if held is None:
-                held = JournalLine(request.transfer_id, "", "", "", 0, 0, "CANCELLED")
-                await self._write(held)
-            elif held.state == "IN_FLIGHT":
-                held = held._replace(state="CANCELLED")
-                await self._write(held)
+        held = await self._whole(self._cancelled(request.transfer_id))
         return pb.CancelResponse(transfer=_message(held))
 
-    async def _write(self, line: JournalLine) -> None:
-        """Writes to the end even when the caller goes away meanwhile."""
-        await asyncio.shield(asyncio.to_thread(self._journal.append, line))
+    async def _taken(self, asked: JournalLine) -> JournalLine | None:
+        """Takes a new transfer in; what was held before."""
+        held = self._journal.transfers.get(asked.transfer_id)
+        if held is None:
+            await asyncio.to_thread(self._journal.append, asked)
+        return held
+
+    async def _asked(self, transfer_id: str) -> JournalLine | None:
+        """What is held; what was in flight is paid by now."""
+        held = self._journal.transfers.get(transfer_id)
+        if held is not None and held.state == "IN_FLIGHT":
+            held = held._replace(state="PAID")
+            await asyncio.to_thread(self._journal.append, held)
+        return held
+
+    async def _cancelled(self, transfer_id: str) -> JournalLine:
+        """What is held, cancelled unless it is past that."""
+        held = self._journal.transfers.get(transfer_id)
+        if held is None or held.state == "IN_FLIGHT":
+            held = (held or JournalLine(transfer_id, "", "", "", 0, 0, ""))._replace(state="CANCELLED")
+            await asyncio.to_thread(self._journal.append, held)
+        return held
+
+    async def _whole(self, step: Coroutine[None, None, Held]) -> Held:
+        """One look and write after the other, each to its end even when the caller goes away meanwhile."""
+
+        async def locked() -> Held:
+            async with self._writing:
+                return await step
+
+        return await asyncio.shield(asyncio.ensure_future(locked()))
 
 
 def _first_state(account: str) -> str:

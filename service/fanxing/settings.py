@@ -4,8 +4,10 @@ import tomllib
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fanxing.errors import InvalidRequest
@@ -52,6 +54,14 @@ class Settings(BaseSettings):
             return False
 
 
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone of the IANA data base") from error
+    return name
+
+
 class Tenancy(BaseModel):
     """One institution of the file: what it is, the SHA-256 (hex) of its token, what its funder lends at most."""
 
@@ -59,7 +69,7 @@ class Tenancy(BaseModel):
 
     institution_id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    time_zone: str
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)]
     clock: Clock
     token_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     funding_fen: int | None = Field(None, ge=0)
@@ -69,6 +79,23 @@ class Tenancy(BaseModel):
         return Institution(
             institution_id=self.institution_id, currency=self.currency, time_zone=self.time_zone, clock=self.clock
         )
+
+
+class _Register(BaseModel):
+    """The whole file of institutions. What is wrong in it is told without the values: one may be a token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    institution: tuple[Tenancy, ...] = Field(min_length=1)
+
+    @field_validator("institution")
+    @classmethod
+    def _each_its_own(cls, found: tuple[Tenancy, ...]) -> tuple[Tenancy, ...]:
+        for name in ("institution_id", "token_sha256"):
+            values = [getattr(each, name) for each in found]
+            if None in values or len(set(values)) < len(values):
+                raise ValueError(f"every institution needs {name} of its own")
+        return found
 
 
 def tenancies(settings: Settings) -> tuple[Tenancy, ...]:
@@ -88,10 +115,6 @@ def tenancies(settings: Settings) -> tuple[Tenancy, ...]:
         )
     try:
         text = tomllib.loads(settings.institutions.read_text(encoding="utf-8"))
-        found = TypeAdapter(tuple[Tenancy, ...]).validate_python(text.get("institution", ()))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        return _Register.model_validate(text).institution
+    except (OSError, ValueError) as error:
         raise InvalidRequest(f"{settings.institutions}: {error}", field="institutions") from error
-    tokens = [each.token_sha256 for each in found]
-    if not found or None in tokens or len(set(tokens)) < len(tokens):
-        raise InvalidRequest(f"{settings.institutions}: every institution needs a token_sha256 of its own")
-    return found

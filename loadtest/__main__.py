@@ -44,6 +44,7 @@ def run(target: str, users: int, seconds: float, loans: int) -> Tally:
     runner = environment.create_local_runner()
     started = time.perf_counter()
     runner.start(users, spawn_rate=users)
+    assert runner.spawning_greenlet is not None
     runner.spawning_greenlet.join()
     while time.perf_counter() - started < seconds and runner.user_count:
         time.sleep(POLL_S)

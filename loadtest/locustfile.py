@@ -51,6 +51,7 @@ class Applicant(User):
 
     def on_start(self) -> None:
         """Connects."""
+        assert self.host, "locust is told the service by --host"
         # Users of one process would otherwise share one connection, and its flow control.
         self._channel = grpc.insecure_channel(self.host, options=[("grpc.use_local_subchannel_pool", 1)])
         token = os.environ.get("FANXING_TOKEN")

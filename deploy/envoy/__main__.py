@@ -15,6 +15,7 @@ from typing import Annotated
 
 import grpc
 import typer
+from loadtest.policy import write_lenient_policy
 from loadtest.shop import Shop
 from rich.console import Console
 from rich.table import Table
@@ -49,9 +50,10 @@ def running(program: Path, token: str, folder: Path) -> Iterator[Edge]:
         rail = stack.enter_context(
             launched("simulate-rail", "--listen", "127.0.0.1:0", *rail_options, log=folder / "rail.log")
         )
-        options = ("--listen", "127.0.0.1:0", "--store", database.url, "--institutions", str(institutions))
-        options += ("--rail", rail.target, "--rail-simulated")
-        first = launched("serve", *options, "--store-owner", database.owner_url, log=folder / "service-1.log")
+        serving = ("--listen", "127.0.0.1:0", "--store", database.url, "--institutions", str(institutions))
+        options = (*serving, "--rail", rail.target, "--rail-simulated")
+        lenient = ("--policy", str(write_lenient_policy(folder / "policy")))
+        first = launched("serve", *options, *lenient, "--store-owner", database.owner_url, log=folder / "service-1.log")
         targets = [stack.enter_context(first).target]
         targets.append(stack.enter_context(launched("serve", *options, log=folder / "service-2.log")).target)
         ports = [int(target.rpartition(":")[2]) for target in targets]

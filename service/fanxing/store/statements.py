@@ -1,0 +1,146 @@
+r"""What PostgreSQL is told: queries and change sets as statements; $1 is one JSON argument, $2 the institution.
+
+Rows travel as JSON, since every column is text, a 64-bit integer or bytes (here `\x` and hexadecimal digits).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fanxing.flows.ports import ChangeSet, ConflictKind, Get, Query, Range, Record
+from fanxing.store.schema import INSTITUTION, TABLES, Table
+
+CASTS = {"text": "", "integer": "::bigint"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement, its argument as JSON, how many rows it changes at least, and what is wrong if it does not."""
+
+    text: str
+    argument: str
+    rows_min: int = 0
+    conflict: ConflictKind = ConflictKind.EXISTS
+    table: str = ""
+
+
+def query_statement(query: Query) -> Statement:
+    """Answers a JSON array of rows, each an array in the order of the table's columns; null when there are none."""
+    table = TABLES[query.record]
+    row = f"json_build_array({', '.join(f'found.{name}' for name in table.names)})"
+    if isinstance(query, Get):
+        keys = [_typed(table, name, f"asked.key->>{place}") for place, name in enumerate(table.key)]
+        matches = " AND ".join(f"found.{name} = {key}" for name, key in zip(table.key, keys, strict=True))
+        return Statement(
+            f"SELECT json_agg({row} ORDER BY nth) FROM json_array_elements($1) WITH ORDINALITY AS asked (key, nth) "
+            f"JOIN {table.name} AS found ON found.{INSTITUTION} = $2 AND {matches}",
+            json.dumps(query.keys),
+        )
+    where, arguments = _bounds(table, query)
+    order, limit = ", ".join(query.order), "" if query.limit is None else f" LIMIT {query.limit:d}"
+    return Statement(
+        f"SELECT json_agg({row} ORDER BY {order}) FROM (SELECT * FROM {table.name} WHERE {INSTITUTION} = $2{where} "
+        f"ORDER BY {order}{limit}) AS found",
+        json.dumps(arguments),
+    )
+
+
+def _typed(table: Table, name: str, value: str) -> str:
+    kind = next(each.kind for each in table.columns if each.name == name)
+    return f"({value}){CASTS[kind]}"
+
+
+def _bounds(table: Table, query: Range) -> tuple[str, list[str | int]]:
+    arguments: list[str | int] = []
+
+    def place(name: str, value: str | int) -> str:
+        arguments.append(value)
+        return _typed(table, name, f"$1->>{len(arguments) - 1}")
+
+    where = "".join(
+        f" AND {name} = {place(name, value)}" for name, value in zip(query.order, query.prefix, strict=False)
+    )
+    rest = query.order[len(query.prefix) :]
+    for sign, bound in ((">", query.after), ("<=", query.until)):
+        if bound:
+            names = rest[: len(bound)]
+            values = ", ".join(place(name, value) for name, value in zip(names, bound, strict=True))
+            where += f" AND ({', '.join(names)}) {sign} ({values})"
+    return where, arguments
+
+
+def rows(table: Table, answer: str | None) -> tuple[Any, ...]:
+    """The records of an answer."""
+    if answer is None:
+        return ()
+    kinds = [each.kind for each in table.columns]
+    return tuple(
+        table.decode(tuple(_from_json(kind, value) for kind, value in zip(kinds, row, strict=True)))
+        for row in json.loads(answer)
+    )
+
+
+def _from_json(kind: str, value: Any) -> Any:  # noqa: ANN401  a column of any kind
+    return bytes.fromhex(value[2:]) if kind == "bytes" and value is not None else value
+
+
+def change_statements(changes: ChangeSet) -> list[Statement]:
+    """Inserts, inserts if absent, updates, increments, in this order; rows of a table in the order of their keys.
+
+    Every unit of work locks rows in one order then, which leaves little to deadlock on.
+    """
+    return [
+        *(_insert(table, group, "") for table, group in _grouped(changes.inserts)),
+        *(_insert(table, group, " ON CONFLICT DO NOTHING") for table, group in _grouped(changes.inserts_if_absent)),
+        *(_update(table, record) for table, group in _grouped(changes.updates) for record in group),
+        *(
+            Statement(
+                "UPDATE quotas SET used_fen = used_fen + ($1->>0)::bigint WHERE institution_id = $2 "
+                "AND name = $1->>1 AND used_fen + ($1->>0)::bigint BETWEEN 0 AND limit_fen",
+                json.dumps((increment.add_fen, increment.name)),
+                1,
+                ConflictKind.QUOTA,
+                "quotas",
+            )
+            for increment in sorted(changes.increments, key=lambda each: each.name)
+        ),
+    ]
+
+
+def _grouped(records: tuple[Record, ...]) -> Iterable[tuple[Table, list[Record]]]:
+    groups: dict[type, list[Record]] = {}
+    for record in records:
+        groups.setdefault(type(record), []).append(record)
+    for record_type in sorted(groups, key=lambda each: TABLES[each].name):
+        table = TABLES[record_type]
+        yield table, sorted(groups[record_type], key=lambda record: [getattr(record, name) for name in table.key])
+
+
+def _insert(table: Table, records: list[Record], otherwise: str) -> Statement:
+    columns = ", ".join(table.names)
+    return Statement(
+        f"INSERT INTO {table.name} ({INSTITUTION}, {columns}) "
+        f"SELECT $2, {columns} FROM json_populate_recordset(NULL::{table.name}, $1){otherwise}",
+        json.dumps([_as_json(table, record) for record in records]),
+        table=table.name,
+    )
+
+
+def _update(table: Table, record: Record) -> Statement:
+    assert table.versioned, f"{table.name} has no version"
+    changed = ", ".join(f"{name} = newer.{name}" for name in table.names)
+    guards = " AND ".join(f"held.{name} = newer.{name}" for name in table.key)
+    return Statement(
+        f"UPDATE {table.name} AS held SET {changed} FROM json_populate_record(NULL::{table.name}, $1) AS newer "
+        f"WHERE held.{INSTITUTION} = $2 AND {guards} AND held.version = newer.version - 1",
+        json.dumps(_as_json(table, record)),
+        1,
+        ConflictKind.VERSION,
+        table.name,
+    )
+
+
+def _as_json(table: Table, record: Record) -> dict[str, str | int | None]:
+    values = zip(table.names, table.encode(record), strict=True)
+    return {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in values}

@@ -20,6 +20,8 @@ MEDIAN_TICKET_OTHER_FEN = 2000
 """Peers' median tickets are an assumption until peers are measured; the merchant's own would fall as small receipts
 are added, and with it the cap on large ones."""
 CAP_TICKETS = 10
+_PARTS = 24
+"""Clean receipts are summed in whole 24ths of a fen, so that neither order nor number of payers moves the last bit."""
 ACCOUNT_AGE_DAYS_MIN = 180
 ACTIVE_WEEKS_MIN = 3
 _EPOCH_ORDINAL = 719_163
@@ -33,7 +35,7 @@ def evidence_of(merchant: Merchant, history: PaymentHistory, trade: Receipts, gr
     net = _net_between(trade, LAG_DAYS, LAG_DAYS + 90, len(tokens))
     genuine = _genuine(merchant, history, trade, len(tokens))
     counted = np.flatnonzero((net >= PAYER_MIN_FEN) & genuine)
-    wallets = _wallets(history, trade, len(tokens))
+    wallets = _wallets(trade, len(tokens))
     vouched_by = [graph.vouching_for(tokens[payer], merchant.merchant_id) for payer in counted]
     weights = _weights(graph, merchant, tokens, wallets) * genuine
     months = [_clean_month(merchant, trade, month, weights) for month in range(6)]
@@ -41,8 +43,8 @@ def evidence_of(merchant: Merchant, history: PaymentHistory, trade: Receipts, gr
         "evidence_b": evidence(vouched_by, wallets[counted].tolist()),
         "evidence_wallet": wallet_evidence(wallets[counted].tolist()),
         "payers_vouched_90d": sum(map(bool, vouched_by)),
-        "clean_receipts_30d_fen": sum(months) / 6,
-        "sustainable_receipts_fen": _sustainable(months, merchant, today),
+        "clean_receipts_30d_fen": sum(months) / (6 * _PARTS),
+        "sustainable_receipts_fen": _sustainable(months, merchant, today) / _PARTS,
         "receipts_month_fen": _sustainable([_month(trade, month) for month in range(6)], merchant, today),
     }
 
@@ -61,26 +63,29 @@ def _net_between(trade: Receipts, first_day: int, last_day: int, count: int) -> 
 
 
 def _genuine(merchant: Merchant, history: PaymentHistory, trade: Receipts, count: int) -> np.ndarray:
-    """Whether phi is above 0: not the controller, not on the merchant's device, not half sent back within 14 days."""
+    """Whether phi is above 0: not the controller, not on the merchant's device, not half sent back within 14 days.
+
+    Receipts sent back in whole tell of a payer too.
+    """
     genuine = np.ones(count, dtype=bool)
     for token in (merchant.controller_token, merchant.payout_account_token):
         if history.payers.get(token, count) < count:
             genuine[history.payers[token]] = False
-    known = trade.payer != UNKNOWN
+    known = trade.all_payer != UNKNOWN
+    payer = trade.all_payer[known]
     if merchant.device_token in history.devices:
-        genuine[trade.payer[known & (trade.device == history.devices[merchant.device_token])]] = False
+        genuine[payer[trade.all_device[known] == history.devices[merchant.device_token]]] = False
     gross, early = np.zeros(count, dtype="i8"), np.zeros(count, dtype="i8")
-    np.add.at(gross, trade.payer[known], trade.gross_fen[known])
-    np.add.at(early, trade.payer[known], trade.returned_early_fen[known])
+    np.add.at(gross, payer, trade.all_gross_fen[known])
+    np.add.at(early, payer, trade.all_returned_early_fen[known])
     return np.asarray(genuine & (2 * early < np.maximum(gross, 1)))
 
 
-def _wallets(history: PaymentHistory, trade: Receipts, count: int) -> np.ndarray:
+def _wallets(trade: Receipts, count: int) -> np.ndarray:
     """Payers whose wallet is evidence: real name, account 180 days old, here in three different weeks of 90 days."""
-    rows = history.rows
-    proper = (rows["payer"] != UNKNOWN) & (rows["real_name"] == 1) & (rows["account_age_days"] >= ACCOUNT_AGE_DAYS_MIN)
+    proper = (trade.all_real_name == 1) & (trade.all_account_age_days >= ACCOUNT_AGE_DAYS_MIN)
     named = np.zeros(count, dtype=bool)
-    named[rows["payer"][proper]] = True
+    named[trade.all_payer[proper & (trade.all_payer != UNKNOWN)]] = True
     recent = _between(trade, LAG_DAYS, LAG_DAYS + 90)
     payer, week = trade.payer[recent], trade.local_us[recent] // (7 * DAY_US)
     known = payer != UNKNOWN
@@ -89,13 +94,13 @@ def _wallets(history: PaymentHistory, trade: Receipts, count: int) -> np.ndarray
 
 
 def _weights(graph: PayerGraph, merchant: Merchant, tokens: list[str], wallets: np.ndarray) -> np.ndarray:
-    """W of each payer: a third per vouching cluster up to 1, at least a quarter with wallet evidence."""
-    vouched = np.array([len(graph.vouching_for(token, merchant.merchant_id)) for token in tokens], dtype=float)
-    return np.maximum(np.minimum(1.0, vouched / 3), np.where(wallets, 0.25, 0.0))
+    """W of each payer in twelfths: a third per vouching cluster up to 1, at least a quarter with wallet evidence."""
+    vouched = np.array([len(graph.vouching_for(token, merchant.merchant_id)) for token in tokens], dtype="i8")
+    return np.maximum(np.minimum(12, 4 * vouched), np.where(wallets, 3, 0))
 
 
-def _clean_month(merchant: Merchant, trade: Receipts, month: int, weights: np.ndarray) -> float:
-    """R of one 30 days: sum over payers of weight x min(net, kappa), credit-funded receipts at half."""
+def _clean_month(merchant: Merchant, trade: Receipts, month: int, weights: np.ndarray) -> int:
+    """R of one 30 days in _PARTS: sum over payers of weight x min(net, kappa), credit-funded receipts at half."""
     chosen = _between(trade, LAG_DAYS + 30 * month, LAG_DAYS + 30 * (month + 1))
     payer, net = trade.payer[chosen], trade.net_fen[chosen]
     known = payer != UNKNOWN
@@ -104,15 +109,15 @@ def _clean_month(merchant: Merchant, trade: Receipts, month: int, weights: np.nd
     np.add.at(halves, payer[known], np.where(trade.credit[chosen], net, 2 * net)[known])
     kappa = CAP_TICKETS * MEDIAN_TICKET_FEN.get(merchant.category, MEDIAN_TICKET_OTHER_FEN)
     capped = np.minimum(halves, 2 * kappa) * (whole >= PAYER_MIN_FEN)
-    return float((weights * capped).sum()) / 2
+    return int((weights * capped).sum())
 
 
-def _month(trade: Receipts, month: int) -> float:
+def _month(trade: Receipts, month: int) -> int:
     """Net receipts of one 30 days, from anyone."""
-    return float(trade.net_fen[_between(trade, LAG_DAYS + 30 * month, LAG_DAYS + 30 * (month + 1))].sum())
+    return int(trade.net_fen[_between(trade, LAG_DAYS + 30 * month, LAG_DAYS + 30 * (month + 1))].sum())
 
 
-def _sustainable(months: list[float], merchant: Merchant, today: int) -> float:
+def _sustainable(months: list[int], merchant: Merchant, today: int) -> float:
     """The median over up to six full months since activation; before the first is full, what there is."""
     activated = merchant.activated_on.toordinal() - _EPOCH_ORDINAL
     full = min(6, (today - activated - LAG_DAYS) // 30)

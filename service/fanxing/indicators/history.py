@@ -68,10 +68,7 @@ class PaymentHistory:
 
     @property
     def payer_tokens(self) -> list[str]:
-        """The tokens of these payments' payers, by place: places are given in the order of the log.
-
-        Arrays by payer have just this length, since the last bit of a sum of doubles depends on how many there are.
-        """
+        """The tokens of these payments' payers, by place: places are given in the order of the log."""
         return list(islice(self._buffer.payers, int(self.rows["payer"].max(initial=UNKNOWN)) + 1))
 
     @property

@@ -20,18 +20,21 @@ class Receipts:
 
     age_us: np.ndarray
     net_fen: np.ndarray
-    gross_fen: np.ndarray
     local_us: np.ndarray
     payer: np.ndarray
     device: np.ndarray
     credit: np.ndarray
     personal_code: np.ndarray
-    returned_early_fen: np.ndarray
-    """Of each, what was sent back within 14 days."""
     all_age_us: np.ndarray
-    """Ages of all receipts with a refund, sent back in whole too, newest first."""
+    """Ages of all receipts, sent back in whole too, newest first; what follows is in the same order."""
+    all_payer: np.ndarray
+    all_device: np.ndarray
+    all_real_name: np.ndarray
+    all_account_age_days: np.ndarray
     all_gross_fen: np.ndarray
     all_returned_fen: np.ndarray
+    all_returned_early_fen: np.ndarray
+    """Of each, what was sent back within 14 days."""
 
     def within(self, days: int) -> int:
         """How many of the newest lie in a window."""
@@ -56,16 +59,19 @@ def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str) -> Re
     return Receipts(
         age_us=as_of_us - occurred,
         net_fen=rows["amount_fen"][kept] - returned[kept],
-        gross_fen=rows["amount_fen"][kept],
         local_us=local_us(occurred, time_zone),
         payer=rows["payer"][kept],
         device=rows["device"][kept],
         credit=rows["credit"][kept],
         personal_code=rows["personal_code"][kept],
-        returned_early_fen=np.minimum(early[kept], rows["amount_fen"][kept]),
         all_age_us=as_of_us - rows["occurred_us"][chosen],
+        all_payer=rows["payer"][chosen],
+        all_device=rows["device"][chosen],
+        all_real_name=rows["real_name"][chosen],
+        all_account_age_days=rows["account_age_days"][chosen],
         all_gross_fen=gross,
         all_returned_fen=np.minimum(back, gross),
+        all_returned_early_fen=np.minimum(early[chosen], gross),
     )
 
 

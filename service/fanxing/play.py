@@ -1,24 +1,25 @@
-"""Plays a town through the gRPC contract, day by day as things become known, and reports what came of it."""
+"""Plays a town through the gRPC contract, day by day as things become known, and tells what came of it."""
 
 import asyncio
 import time
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from google.type.money_pb2 import Money
 
 from fanxing.facts import Fact
 from fanxing.payments import Payment
 from fanxing.settings import DEMO
 from fanxing.store.open import open_store
-from fanxing.town.world import CURRENCY, DAYS, FIRST_DAY, HOUR_US, Shop, Town, day_us
+from fanxing.town.feed import feed
+from fanxing.town.findings import Result
+from fanxing.town.world import CURRENCY, DAYS, HOUR_US, Shop, Town, day_us
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision, Outcome
 from fanxing.wire import convert
@@ -26,21 +27,29 @@ from fanxing.wire.client import Client
 from fanxing.wire.rail_simulator import paid
 
 BATCH = 1000
+STEPS_A_LOAN = 250
+"""One merchant's loan takes about as long as recording so many payments."""
 Reply = TypeVar("Reply")
 _YEAR_US = 366 * 86_400_000_000
 
 
 @dataclass(slots=True)
 class Played:
-    """Decisions and states of loans by merchant, and the milliseconds that each kind of call took."""
+    """What became of payments; decisions and loans by merchant; the milliseconds that each kind of call took."""
 
+    recorded: int = 0
+    duplicates: int = 0
+    scores: dict[str, Decision] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
-    loans: dict[str, str] = field(default_factory=dict)
+    loans: dict[str, lending_pb2.Loan] = field(default_factory=dict)
     took_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def play(town: Town, client: Client, progress: Callable[[int], None]) -> Played:
-    """Registers, tells the facts, records every day, and on the morning after the last everyone applies."""
+    """Registers, tells the facts, records every day, and on the morning after the last everyone is scored and applies.
+
+    `progress` is told of every merchant and batch of payments: `steps` in all.
+    """
     played, opening = Played(), convert.timestamp(day_us(0))
     for shop in town.shops:
         client.merchants.RegisterMerchant(
@@ -52,12 +61,17 @@ def play(town: Town, client: Client, progress: Callable[[int], None]) -> Played:
         client.merchants.RecordFact(
             merchant_service_pb2.RecordFactRequest(request_id=_id(), fact=_fact(fact), effective_time=opening)
         )
-    for day, payments in enumerate(town.payments):
-        _record(client, day, payments, played)
-        progress(len(payments))
+    for day in range(DAYS):
+        _record(client, day, feed(town, day), played, progress)
     for shop in town.shops:
         _borrow(client, shop, played)
+        progress(STEPS_A_LOAN)
     return played
+
+
+def steps(town: Town) -> int:
+    """How far `play` has to go."""
+    return sum(len(feed(town, day)) for day in range(DAYS)) + STEPS_A_LOAN * len(town.shops)
 
 
 def _id() -> str:
@@ -92,15 +106,17 @@ def _fact(fact: Fact) -> merchant_service_pb2.Fact:
     return message
 
 
-def _record(client: Client, day: int, payments: list[Payment], played: Played) -> None:
+def _record(client: Client, day: int, payments: list[Payment], played: Played, progress: Callable[[int], None]) -> None:
     known = convert.timestamp(day_us(day + 1) - HOUR_US)
     for first in range(0, len(payments), BATCH):
         batch = [_payment(payment) for payment in payments[first : first + BATCH]]
         request = payment_service_pb2.RecordPaymentBatchRequest(payments=batch, effective_time=known)
-        started = time.perf_counter()
-        answer = client.payments.RecordPaymentBatch(request)
-        played.took_ms["record (a batch)"].append((time.perf_counter() - started) * 1000)
-        assert answer.accepted == len(batch), answer
+        answer = _timed(played, "record", partial(client.payments.RecordPaymentBatch, request))
+        if answer.accepted + answer.duplicates != len(batch):
+            raise RuntimeError(f"payments were not recorded: {answer}")
+        played.recorded += answer.accepted
+        played.duplicates += answer.duplicates
+        progress(len(batch))
 
 
 def _payment(payment: Payment) -> payment_pb2.Payment:
@@ -121,12 +137,14 @@ def _payment(payment: Payment) -> payment_pb2.Payment:
 
 
 def _borrow(client: Client, shop: Shop, played: Played) -> None:
-    """Applies for as much as possible; an offer is accepted and drawn in full."""
+    """Is scored, then applies for as much as possible; an offer is accepted and drawn in full."""
     merchant_id, moment = shop.merchant.merchant_id, day_us(DAYS) + 9 * HOUR_US
     at = convert.timestamp(moment)
     consent = lending_pb2.Consent(
         scope="payments", text_sha256="0" * 64, expires_at=convert.timestamp(moment + _YEAR_US)
     )
+    score = lending_service_pb2.ScoreRequest(request_id=_id(), merchant_id=merchant_id, effective_time=at)
+    played.scores[merchant_id] = _timed(played, "score", lambda: client.lending.Score(score)).decision
     apply = lending_service_pb2.ApplyRequest(
         request_id=_id(), merchant_id=merchant_id, purpose="working_capital", consents=[consent], effective_time=at
     )
@@ -144,8 +162,7 @@ def _borrow(client: Client, shop: Shop, played: Played) -> None:
     disburse = lending_service_pb2.DisburseRequest(
         request_id=_id(), line_id=line.line_id, amount=line.limit, effective_time=at
     )
-    loan = _timed(played, "disburse", lambda: client.lending.Disburse(disburse)).loan
-    played.loans[merchant_id] = lending_pb2.LoanState.Name(loan.state).removeprefix("LOAN_STATE_")
+    played.loans[merchant_id] = _timed(played, "disburse", lambda: client.lending.Disburse(disburse)).loan
 
 
 def _timed(played: Played, name: str, call: Callable[[], Reply]) -> Reply:
@@ -155,74 +172,49 @@ def _timed(played: Played, name: str, call: Callable[[], Reply]) -> Reply:
     return reply
 
 
-def limit_yuan(decision: Decision) -> float:
-    """The limit of a decision."""
-    return float(decision.limit.units + decision.limit.nanos / 1e9)
+def results(played: Played) -> dict[str, Result]:
+    """What each merchant was told and got."""
+    return {
+        merchant_id: _result(decision, played.loans.get(merchant_id))
+        for merchant_id, decision in played.decisions.items()
+    }
 
 
-def report(town: Town, played: Played, console: Console) -> None:
-    """Decisions by reason, limits against genuine payers, the twins, the cheats, and how long calls took."""
-    console.print(_by_reason(played), _by_payers(town, played), _twins(town, played), _cheats(town, played))
-    console.print(_latencies(played))
-    console.print(f"The town's day of decision is {FIRST_DAY + timedelta(days=DAYS)}.")
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
-    return table
-
-
-def _by_reason(played: Played) -> Table:
-    table = _table("Decisions by first reason", "outcome, reason", "merchants")
-    found = Counter(
-        f"{Outcome.Name(decision.outcome).removeprefix('OUTCOME_').lower()}: {decision.reasons[0].code}"
-        for decision in played.decisions.values()
+def _result(decision: Decision, loan: lending_pb2.Loan | None) -> Result:
+    return Result(
+        outcome=Outcome.Name(decision.outcome).removeprefix("OUTCOME_"),
+        limit_fen=_fen(decision.limit),
+        term_months=decision.term_months,
+        reasons={reason.code: reason.sentence for reason in decision.reasons},
+        effects={reason.code: _fen(reason.effect) for reason in decision.reasons if reason.HasField("effect")},
+        caps={cap.name: _fen(cap.amount) for cap in decision.caps},
+        binds=next(cap.name for cap in decision.caps if cap.binds),
+        inputs={given.name: given.value for given in decision.inputs if given.HasField("value")},
+        loan_state=lending_pb2.LoanState.Name(loan.state).removeprefix("LOAN_STATE_") if loan else "",
+        principal_fen=_fen(loan.principal) if loan else 0,
     )
-    for name, count in found.most_common():
-        table.add_row(name, str(count))
-    return table
 
 
-def _by_payers(town: Town, played: Played) -> Table:
-    table = _table("Limit against genuine payers (truth)", "genuine payers", "merchants", "approved", "median limit")
-    for low, high in ((0, 1), (1, 300), (300, 600), (600, 1000), (1000, 10**9)):
-        shops = [shop for shop in town.shops if low <= shop.genuine_payers < high]
-        limits = [limit_yuan(played.decisions[shop.merchant.merchant_id]) for shop in shops]
-        if shops:
-            label = "none" if high == 1 else f"{low} to {high - 1}" if high < 10**9 else f"{low} and more"
-            table.add_row(label, str(len(shops)), str(sum(map(bool, limits))), f"{np.median(limits):,.0f}")
-    return table
+def _fen(money: Money) -> int:
+    return convert.fen(money, CURRENCY, "amount", signed=True)
 
 
-def _twins(town: Town, played: Played) -> Table:
-    table = _table("Twins: the same trade, works before the second one's door", "pair", "without", "with", "reasons")
-    for plain, disturbed in town.twins:
-        one, other = played.decisions[plain], played.decisions[disturbed]
-        reasons = ", ".join(
-            f"{reason.code} -{reason.effect.units:,}" if reason.HasField("effect") else reason.code
-            for reason in other.reasons
-        )
-        table.add_row(f"{plain} / {disturbed}", f"{limit_yuan(one):,.0f}", f"{limit_yuan(other):,.0f}", reasons)
-    return table
-
-
-def _cheats(town: Town, played: Played) -> Table:
-    table = _table("What cheats got", "kind", "merchants", "lent in all", "first reasons")
-    for kind in ("self", "ring"):
-        decisions = [played.decisions[shop.merchant.merchant_id] for shop in town.shops if shop.kind == kind]
-        reasons = ", ".join(sorted({decision.reasons[0].code for decision in decisions}))
-        table.add_row(kind, str(len(decisions)), f"{sum(map(limit_yuan, decisions)):,.0f}", reasons)
-    return table
-
-
-def _latencies(played: Played) -> Table:
-    table = _table("Milliseconds at the client", "call", "calls", "p50", "p99")
+def latencies(played: Played) -> dict[str, float | int]:
+    """Calls, median and 99th percentile in milliseconds of each kind of call, as the client saw them."""
+    told: dict[str, float | int] = {}
     for name, times in played.took_ms.items():
         p50, p99 = np.percentile(times, [50, 99])
-        table.add_row(name, str(len(times)), f"{p50:.1f}", f"{p99:.1f}")
-    return table
+        told |= {f"{name}_calls": len(times), f"{name}_ms_p50": round(p50, 3), f"{name}_ms_p99": round(p99, 3)}
+    return told
+
+
+def scored_otherwise(played: Played) -> int:
+    """How many merchants were scored otherwise than decided a moment later; Score and Apply must agree."""
+    return sum(_core(score) != _core(played.decisions[merchant_id]) for merchant_id, score in played.scores.items())
+
+
+def _core(decision: Decision) -> tuple[object, ...]:
+    return decision.outcome, _fen(decision.limit), decision.annual_rate.value, decision.row_digest
 
 
 def books(store: str, journal: Path) -> tuple[int, int, int]:

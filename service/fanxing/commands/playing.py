@@ -1,19 +1,22 @@
 """`fanxing town play`, the body of `make run`: four months of the simulated market town, then loans."""
 
+import json
 import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psutil
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from fanxing.commands.town_tables import show
 from fanxing.launch import launched
-from fanxing.play import Played, books, play, report
+from fanxing.play import Played, books, latencies, play, results, scored_otherwise, steps
 from fanxing.settings import TOWN_POLICY
-from fanxing.town.world import CURRENCY, DAYS, MERCHANTS, TIME_ZONE, build_town
+from fanxing.strategies.policy import load_policy
+from fanxing.town.findings import findings
+from fanxing.town.world import CURRENCY, DAYS, MERCHANTS, TIME_ZONE, Town, build_town
 from fanxing.wire.client import Client
 from fanxing.wire.tariff import Tariff
 
@@ -30,37 +33,48 @@ def play_town(
     *,
     seed: Annotated[int, typer.Option(help="Which town.")] = 1,
     merchants: Annotated[int, typer.Option(help="How many merchants.", min=40, max=MERCHANTS)] = MERCHANTS,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
-    """Starts a service, plays four months of the town through it, then applies, accepts and disburses.
+    """Starts a service, plays four months of the town through it, then scores, applies, accepts and disburses.
 
     **Example:** `fanxing town play --seed 1`
     """
-    console = Console()
+    console = Console(stderr=as_json)
     console.print(f"[bold]The market town is simulated[/bold]: seed {seed}, {merchants} merchants, {DAYS} days.")
-    town = build_town(seed, merchants)
     with tempfile.TemporaryDirectory() as scratch:
-        home = Path(scratch)
-        store = f"sqlite:///{home / 'town.sqlite'}"
-        caller = ("--currency", CURRENCY, "--time-zone", TIME_ZONE, "--clock", "CALLER")
-        files = ("--rail-journal", str(home / "rail.jsonl"), "--policy", str(TOWN_POLICY))
-        arguments = ("serve", "--listen", "127.0.0.1:0", "--store", store, *caller, *files)
-        with launched(*arguments, log=home / "service.log") as service:
-            with Client(service.target) as client, Progress(console=console) as bar:
-                client.wait_ready(30)
-                task = bar.add_task("four months", total=sum(map(len, town.payments)))
-                played = play(town, client, lambda count: bar.advance(task, count))
-            cpu = sum(psutil.Process(service.process.pid).cpu_times()[:2])
-        report(town, played, console)
-        _tell_cost(console, played, cpu, books(store, home / "rail.jsonl"))
+        found = _played(build_town(seed, merchants), Path(scratch), console)
+    show(found, console)
+    if as_json:
+        typer.echo(json.dumps(found))
 
 
-def _tell_cost(console: Console, played: Played, cpu_s: float, kept: tuple[int, int, int]) -> None:
-    """Cost a loan, and whether the books balance."""
-    loans = Counter(played.loans.values())["ACTIVE"]
-    if loans:
-        yuan = float(Tariff().yuan(int(cpu_s * 1e6), 0)) / loans
-        console.print(
-            f"{cpu_s:.1f} CPU seconds in the service, {yuan:.5f} yuan a loan, four months of records included"
-        )
-    ledger_sum, count, fen = kept
-    console.print(f"ledger sum {ledger_sum} fen; the simulated rail paid {count} loans, {fen / 100:,.2f} yuan")
+def _played(town: Town, home: Path, console: Console) -> dict[str, Any]:
+    """Plays through a service of its own; the books are read from its files once it has stopped."""
+    store, journal = home / "town.sqlite", home / "rail.jsonl"
+    caller = ("--currency", CURRENCY, "--time-zone", TIME_ZONE, "--clock", "CALLER")
+    files = ("--store", f"sqlite:///{store}", "--rail-journal", str(journal), "--policy", str(TOWN_POLICY))
+    with launched("serve", "--listen", "127.0.0.1:0", *caller, *files, log=home / "service.log") as service:
+        with Client(service.target) as client, Progress(console=console) as bar:
+            client.wait_ready(30)
+            task = bar.add_task("four months, then loans", total=steps(town))
+            played = play(town, client, lambda count: bar.advance(task, count))
+        cpu_s = sum(psutil.Process(service.process.pid).cpu_times()[:2])
+    ledger_sum_fen, rail_payments, rail_fen = books(f"sqlite:///{store}", journal)
+    return {
+        **findings(town, results(played), load_policy(TOWN_POLICY).constants.limit),
+        "scored_otherwise": scored_otherwise(played),
+        "payments": played.recorded,
+        "duplicates": played.duplicates,
+        **latencies(played),
+        **_cost(played, cpu_s, sum(path.stat().st_size for path in home.glob("town.sqlite*"))),
+        "ledger_sum_fen": ledger_sum_fen,
+        "rail_payments": rail_payments,
+        "rail_fen": rail_fen,
+    }
+
+
+def _cost(played: Played, cpu_s: float, stored_bytes: int) -> dict[str, Any]:
+    """The whole service's processor time and store over the loans made, four months of records included."""
+    loans = len(played.loans)
+    yuan = round(float(Tariff().yuan(int(cpu_s * 1e6), stored_bytes)) / loans, 6) if loans else None
+    return {"cpu_seconds": round(cpu_s, 2), "stored_bytes": stored_bytes, "yuan_per_loan": yuan}

@@ -16,6 +16,8 @@ from fanxing.payments import CodeKind, Instrument, Payment, PaymentKind
 FIRST_DAY, DAYS = date(2026, 5, 1), 120
 CURRENCY, TIME_ZONE, UTC_OFFSET_HOURS = "CNY", "Asia/Shanghai", 8
 MERCHANTS, DISTRICTS, PEOPLE = 200, 5, 1200
+_BOUGHT, _RELATIVES = 6000, 7000
+"""From where bought accounts and self-payers' relatives are numbered: after the town's people, and like them."""
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 _EPOCH = date(1970, 1, 1)
 
@@ -65,7 +67,10 @@ def day_us(day: int) -> int:
 
 
 def build_town(seed: int, merchants: int = MERCHANTS) -> Town:
-    """The town of a seed. The last 12 merchants are two twins of earlier ones, four self-payers and a ring of six."""
+    """The town of a seed. The last 12 merchants are two twins of earlier ones, four self-payers and a ring of six.
+
+    Tokens and names tell nothing of that.
+    """
     rng = np.random.default_rng(seed)
     town = Town(seed)
     for number in range(merchants - 12):
@@ -73,7 +78,7 @@ def build_town(seed: int, merchants: int = MERCHANTS) -> Town:
     _open_twins(town)
     for number in range(merchants - 10, merchants - 6):
         _open_self_payer(town, rng, number)
-    accounts = [f"bought-{number}" for number in range(60)]
+    accounts = [f"payer-{_BOUGHT + number}" for number in range(60)]
     for number in range(merchants - 6, merchants):
         _open_ring_member(town, rng, number, accounts)
     for day in town.payments:
@@ -224,14 +229,16 @@ def _tell_debt(town: Town, merchant: Merchant, owes_fen: int) -> None:
 
 
 def _open_twins(town: Town) -> None:
-    """Two honest shops get a twin with the same payers and payments; works are announced before the twin's door."""
-    chosen = [shop for shop in town.shops if shop.kind == "honest"][:2]
+    """Two honest shops on the street get a twin that differs only in the works announced before its door."""
     pairs = []
-    for place, shop in enumerate(chosen):
+    for place in range(2):
+        opened = town.shops[place]
+        shop = town.shops[place] = replace(opened, merchant=replace(opened.merchant, frontage=1.0))
         number = len(town.shops)
         twin = replace(
-            _merchant(number, shop.merchant.category, 0, 1.0),
+            _merchant(number, shop.merchant.category, 0, shop.merchant.frontage),
             opened_on=shop.merchant.opened_on,
+            place=shop.merchant.place,
         )
         town.shops.append(Shop(twin, "twin", shop.genuine_payers, shop.default_probability))
         for day in town.payments:
@@ -252,12 +259,13 @@ def _open_twins(town: Town) -> None:
 
 
 def _open_self_payer(town: Town, rng: np.random.Generator, number: int) -> None:
-    """The owner pays from a dozen accounts of relatives on the shop's own device, besides a little honest trade."""
+    """The owner pays, and so do a dozen accounts of relatives, all from the shop's own device; nobody else does."""
     merchant = _merchant(number, "canteen", 0, 0.5)
     town.shops.append(Shop(merchant, "self", 0, 0.6))
     for day in range(DAYS):
         for place in range(10):
-            payer = f"relative-{number}-{int(rng.integers(12))}" if place else merchant.controller_token
+            relative = f"payer-{_RELATIVES + 12 * number + int(rng.integers(12))}" if place else ""
+            payer = relative or merchant.controller_token
             town.payments[day].append(_fake(merchant, f"{day}-{place}", payer, merchant.device_token, rng, day))
 
 

@@ -39,7 +39,7 @@ MORNINGS = {
 REPEATS = ((1, 0), (1, 0), (1, 0), (3, 7 * DAY), (4, 30 * DAY), (3, 0))
 AMOUNTS = st.sampled_from((1, 299, 300, 301, 2_000, 9_999, 60_000)) | st.integers(1, 10_000_000)
 DELAYS = st.sampled_from((0, 0, 0, 1, 3 * DAY, 40 * DAY))
-BACK = st.sampled_from(((), (), (), (1,), (2,), (4,), (8,), (1, 1), (2, 2)))
+BACK = st.sampled_from(((), (), (), (1,), (2,), (2,), (2,), (4,), (8,), (1, 1)))
 """Quarters of a receipt that are sent back."""
 
 
@@ -65,7 +65,7 @@ def logs(draw, as_of_us, edges):
         delay = draw(DELAYS)
         sent += [(at - again * step, delay, f"p{number}-{again}", payment) for again in range(count)]
         for part in draw(BACK):
-            later, delay = draw(st.sampled_from((-1, 0, 1, 13 * DAY, 14 * DAY, 14 * DAY + 1, 40 * DAY))), draw(DELAYS)
+            later, delay = draw(st.sampled_from((-1, 0, 14 * DAY, 14 * DAY, 14 * DAY + 1, 40 * DAY))), draw(DELAYS)
             target = draw(st.sampled_from((f"p{number}-0", f"p{number}-0", f"p{number}-0", "p7-1", "nobody's")))
             refund = {"kind": PaymentKind.REFUND, "refund_of": target, "amount_fen": max(1, fen * part // 4)}
             sent.append((at + later, delay, f"r{number}-{len(sent)}", refund | {"payer_token": payer}))
@@ -155,7 +155,7 @@ def cases(draw):
 def measured(case, log):
     history = fold(fold(EMPTY, log[: case["cut"]]), log[case["cut"] :]).known(case["known_us"])
     rest = case["exposure"], case["ask"], case["as_of_us"], case["zone"]
-    return measure(case["merchant"], history, case["facts"], PayerGraph(CLUSTERS, VOUCHING, ""), *rest)
+    return measure(case["merchant"], history, case["facts"], PayerGraph(CLUSTERS, {}, VOUCHING, ""), *rest)
 
 
 def equal(found, wanted):

@@ -36,8 +36,10 @@ def evidence_of(merchant: Merchant, history: PaymentHistory, trade: Receipts, gr
     genuine = _genuine(merchant, history, trade, len(tokens))
     counted = np.flatnonzero((net >= PAYER_MIN_FEN) & genuine)
     wallets = _wallets(trade, len(tokens))
-    vouched_by = [graph.vouching_for(tokens[payer], merchant.merchant_id) for payer in counted]
-    weights = _weights(graph, merchant, tokens, wallets) * genuine
+    own = graph.own(merchant)
+    vouching = [graph.vouching_for(token, own) for token in tokens]
+    vouched_by = [vouching[payer] for payer in counted]
+    weights = _weights(vouching, wallets) * genuine
     months = [_clean_month(merchant, trade, month, weights) for month in range(6)]
     return {
         "evidence_b": evidence(vouched_by, wallets[counted].tolist()),
@@ -93,10 +95,10 @@ def _wallets(trade: Receipts, count: int) -> np.ndarray:
     return np.asarray(named & (np.bincount(pairs >> 32, minlength=count)[:count] >= ACTIVE_WEEKS_MIN))
 
 
-def _weights(graph: PayerGraph, merchant: Merchant, tokens: list[str], wallets: np.ndarray) -> np.ndarray:
+def _weights(vouching: list[tuple[int, ...]], wallets: np.ndarray) -> np.ndarray:
     """W of each payer in twelfths: a third per vouching cluster up to 1, at least a quarter with wallet evidence."""
-    vouched = np.array([len(graph.vouching_for(token, merchant.merchant_id)) for token in tokens], dtype="i8")
-    return np.maximum(np.minimum(12, 4 * vouched), np.where(wallets, 3, 0))
+    vouched = np.array([len(clusters) for clusters in vouching], dtype="i8")
+    return np.asarray(np.maximum(np.minimum(12, 4 * vouched), np.where(wallets, 3, 0)))
 
 
 def _clean_month(merchant: Merchant, trade: Receipts, month: int, weights: np.ndarray) -> int:

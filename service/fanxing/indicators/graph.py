@@ -6,7 +6,7 @@ merchants younger than 90 days do not vouch. Source: limit-and-price 3 to 5.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,21 +26,32 @@ _UNIT = 12
 _CLUSTER, _VOUCH, _WALLETS, _WALLET = 30 * _UNIT, _UNIT // 3, 20 * _UNIT, _UNIT // 4
 
 
+Hand = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class PayerGraph:
-    """`clusters`: merchant id -> cluster; `vouching`: payer token -> clusters that vouch; `digest` of both."""
+    """Who vouches for whom, with a digest of it.
+
+    `clusters`: merchant id -> cluster; `hands`: controller or device -> cluster; `vouching`: payer token -> clusters.
+    """
 
     clusters: dict[str, int]
+    hands: dict[Hand, int]
     vouching: dict[str, tuple[int, ...]]
     digest: str
 
-    def vouching_for(self, payer_token: str, merchant_id: str) -> tuple[int, ...]:
-        """The clusters other than the merchant's own that vouch for a payer."""
-        own = self.clusters.get(merchant_id, -1)
-        return tuple(cluster for cluster in self.vouching.get(payer_token, ()) if cluster != own)
+    def own(self, merchant: Merchant) -> frozenset[int]:
+        """The merchant's own clusters; one registered since the graph was built is known by its hands."""
+        known = [self.hands[hand] for hand in _hands(merchant) if hand in self.hands]
+        return frozenset(known) | {self.clusters.get(merchant.merchant_id, -1)}
+
+    def vouching_for(self, payer_token: str, own: frozenset[int]) -> tuple[int, ...]:
+        """The clusters that vouch for a payer of a merchant, its own left out."""
+        return tuple(cluster for cluster in self.vouching.get(payer_token, ()) if cluster not in own)
 
 
-NO_GRAPH = PayerGraph({}, {}, "")
+NO_GRAPH = PayerGraph({}, {}, {}, "")
 
 
 def build_graph(sightings: Sequence[Sighting], merchants: Sequence[Merchant], day: date) -> PayerGraph:
@@ -57,8 +68,16 @@ def build_graph(sightings: Sequence[Sighting], merchants: Sequence[Merchant], da
         if merchant in vouchers:
             vouching.setdefault(payers[payer], set()).add(labels[merchant])
     clusters = {merchant.merchant_id: labels[place] for place, merchant in enumerate(ordered)}
+    hands = {hand: labels[place] for place, merchant in enumerate(ordered) for hand in _hands(merchant)}
     frozen = {payer: tuple(sorted(found)) for payer, found in sorted(vouching.items())}
-    return PayerGraph(clusters, frozen, _digest(day, clusters, frozen))
+    return PayerGraph(clusters, hands, frozen, _digest(day, clusters, hands, frozen))
+
+
+def _hands(merchant: Merchant) -> Iterator[Hand]:
+    """Who or what may hold several merchants, by kind and token."""
+    for kind, token in (("controller", merchant.controller_token), ("device", merchant.device_token)):
+        if token:
+            yield kind, token
 
 
 def _age_days(merchant: Merchant, day: date) -> int:
@@ -71,10 +90,8 @@ def _clusters(merchants: Sequence[Merchant], pairs: Sequence[tuple[int, int]], p
     if not count:
         return []
     links = _shared_payers(pairs, count, payer_count)
-    controllers = [merchant.controller_token for merchant in merchants]
-    for tokens in (controllers, [merchant.device_token for merchant in merchants]):
-        first: dict[str, int] = {}
-        links += [(first.setdefault(token, place), place) for place, token in enumerate(tokens) if token]
+    first: dict[Hand, int] = {}
+    links += [(first.setdefault(hand, place), place) for place, each in enumerate(merchants) for hand in _hands(each)]
     rows, columns = np.array(links, dtype="i4").reshape(-1, 2).T
     _, labels = connected_components(csr_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)))
     return [int(label) for label in labels]
@@ -96,8 +113,8 @@ def _shared_payers(pairs: Sequence[tuple[int, int]], count: int, payer_count: in
     return list(zip(shared.row[linked].tolist(), shared.col[linked].tolist(), strict=True))
 
 
-def _digest(day: date, clusters: dict[str, int], vouching: dict[str, tuple[int, ...]]) -> str:
-    text = f"{day}\n{sorted(clusters.items())}\n{list(vouching.items())}"
+def _digest(day: date, clusters: dict[str, int], hands: dict[Hand, int], vouching: dict[str, tuple[int, ...]]) -> str:
+    text = f"{day}\n{sorted(clusters.items())}\n{sorted(hands.items())}\n{list(vouching.items())}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ term, approved offers are accepted and disbursed. Request ids are made from the 
 """
 
 import csv
+import json
 import time
 import uuid
 from collections import Counter
@@ -17,6 +18,7 @@ from typing import TypeVar
 
 import grpc
 import numpy as np
+from google.protobuf.json_format import MessageToDict
 from sklearn.metrics import roc_auc_score
 
 from fanxing.payments import Payment
@@ -49,12 +51,11 @@ class Replayed:
 
 
 def replay(bank: Bank, client: Client, progress: Callable[[int], None]) -> Replayed:
-    """Plays the whole history; `progress` is told how many events were played."""
+    """Plays the whole history; `progress` is told how many more were played."""
     done = Replayed()
-    for number, merchant_id in enumerate(sorted(bank.merchants)):
+    for merchant_id in sorted(bank.merchants):
         _register(bank, merchant_id, client)
-        if number % BATCH == 0:
-            progress(0)
+        progress(1)
     loans: dict[date, list[Loan]] = {}
     for loan in bank.loans:
         loans.setdefault(loan.day, []).append(loan)
@@ -221,3 +222,13 @@ def write_scores(path: Path, bank: Bank, done: Replayed, pd: dict[str, tuple[flo
             outcome = "" if loan.bad is None else int(loan.bad)
             reasons = " ".join(reason.code for reason in decision.reasons)
             writer.writerow((loan.loan_id, *map(repr, pd[loan.loan_id]), outcome, limit, reasons))
+
+
+def write_decisions(path: Path, bank: Bank, done: Replayed) -> None:
+    """One line of JSON a loan: the decision with all that it rests on, less what it cost to make."""
+    with path.open("w", encoding="utf-8") as file:
+        for loan in bank.loans:
+            decision = Decision()
+            decision.CopyFrom(done.decisions[loan.loan_id])
+            decision.ClearField("cost")
+            file.write(json.dumps(MessageToDict(decision, preserving_proto_field_name=True), ensure_ascii=False) + "\n")

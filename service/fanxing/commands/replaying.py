@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from fanxing.launch import Launched, launched
-from fanxing.replay import Replayed, auc, probabilities, replay, write_scores
+from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
 from fanxing.settings import DEMO
 from fanxing.store.open import open_store
 from fanxing.training import berka, town
@@ -62,9 +63,14 @@ def replay_berka(
     *,
     policy: Annotated[Path | None, typer.Option(help="Published policy; none: train on the directory first.")] = None,
     store: Annotated[str | None, typer.Option(help="Store to play into; none: a temporary one.")] = None,
+    store_owner: Annotated[str | None, typer.Option(help="PostgreSQL URL of the role that migrates it.")] = None,
+    rail_journal: Annotated[
+        Path | None, typer.Option(help="Journal of the simulated rail; none: beside the file of the store, or in var.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="A service that runs already, with a CALLER clock in CZK.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token for that service.", envvar="FANXING_TOKEN")] = None,
     scores: Annotated[Path | None, typer.Option(help="Write one CSV row a loan.")] = None,
+    decisions: Annotated[Path | None, typer.Option(help="Write each decision, less its cost, as a JSON line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Replays a bank: every movement recorded, every loan applied for as of its day, approved offers paid out.
@@ -74,18 +80,21 @@ def replay_berka(
     bank = berka.read_bank(directory)
     chosen = policy or _trained(bank, directory)
     books: Books = dict.fromkeys(("ledger_sum_fen", "rail_payments", "rail_fen"))
-    with _service(chosen, store, target, books) as (at, service):
+    place = Place(store, store_owner, rail_journal, target)
+    with _service(chosen, place, books) as (at, service):
         cpu = psutil.Process(service.process.pid) if service else None
         before = sum(cpu.cpu_times()[:2]) if cpu else 0.0
         with Client(at, token) as client, Progress(console=Console(stderr=True)) as bar:
             client.wait_ready(30)
-            total = sum(map(len, bank.payments.values())) + len(bank.loans)
+            total = len(bank.merchants) + sum(map(len, bank.payments.values())) + len(bank.loans)
             task = bar.add_task("replay", total=total)
             done = replay(bank, client, lambda count: bar.advance(task, count))
         spent = sum(cpu.cpu_times()[:2]) - before if cpu else None
     found = _summary(bank, done, chosen, spent) | books
     if scores:
         write_scores(scores, bank, done, probabilities(done, chosen))
+    if decisions:
+        write_decisions(decisions, bank, done)
     _show(found)
     if as_json:
         typer.echo(json.dumps(found))
@@ -100,40 +109,49 @@ def _trained(bank: berka.Bank, directory: Path) -> Path:
     return cache
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to play: into a store by a service of our own, or at a target."""
+
+    store: str | None
+    store_owner: str | None
+    rail_journal: Path | None
+    target: str | None
+
+    def home(self, scratch: Path) -> Path:
+        """The folder for what has no other place: beside an SQLite file, `var` for PostgreSQL, else thrown away."""
+        if self.store and self.store.startswith("sqlite:///"):
+            return Path(self.store.removeprefix("sqlite:///")).parent
+        return Path("var") if self.store and self.store.startswith("postgres") else scratch
+
+
 @contextmanager
-def _service(
-    policy: Path, store: str | None, target: str | None, books: Books
-) -> Iterator[tuple[str, Launched | None]]:
+def _service(policy: Path, place: Place, books: Books) -> Iterator[tuple[str, Launched | None]]:
     """The target and the service that was started for it; once that has stopped, `books` is filled."""
-    if target:
-        yield target, None
+    if place.target:
+        yield place.target, None
         return
     with tempfile.TemporaryDirectory() as scratch:
-        home = Path(scratch)
-        if store and store.startswith("sqlite:///"):
-            home = Path(store.removeprefix("sqlite:///")).parent
-            home.mkdir(parents=True, exist_ok=True)
-        url = store or f"sqlite:///{home / 'replay.sqlite'}"
+        home = place.home(Path(scratch))
+        home.mkdir(parents=True, exist_ok=True)
+        url, rail = place.store or f"sqlite:///{home / 'replay.sqlite'}", place.rail_journal or home / "rail.jsonl"
+        owner = ("--store-owner", place.store_owner) if place.store_owner else ()
         caller = ("--currency", berka.CURRENCY, "--time-zone", berka.TIME_ZONE, "--clock", "CALLER")
-        journal = ("--rail-journal", str(home / "rail.jsonl"))
-        arguments = ("serve", "--listen", "127.0.0.1:0", "--store", url, *caller, *journal, "--policy", str(policy))
-        with launched(*arguments, log=home / "service.log") as service:
+        options = ("--listen", "127.0.0.1:0", "--store", url, *owner, "--rail-journal", str(rail), *caller)
+        with launched("serve", *options, "--policy", str(policy), log=home / "service.log") as service:
             yield service.target, service
-        _close_books(url, home, books)
+        books |= asyncio.run(_closed_books(url, rail))
 
 
-def _close_books(url: str, home: Path, books: Books) -> None:
+async def _closed_books(url: str, rail: Path) -> Books:
     """What the ledger and the rail's journal say, read from the store and the journal themselves."""
-
-    async def sum_fen() -> int:
-        store = await open_store(url)
-        try:
-            return await store.ledger_sum_fen(DEMO)
-        finally:
-            await store.close()
-
-    books["ledger_sum_fen"] = asyncio.run(sum_fen())
-    books["rail_payments"], books["rail_fen"] = paid(home / "rail.jsonl")
+    store = await open_store(url)
+    try:
+        total = await store.ledger_sum_fen(DEMO)
+    finally:
+        await store.close()
+    payments, amount = paid(rail)
+    return {"ledger_sum_fen": total, "rail_payments": payments, "rail_fen": amount}
 
 
 def _summary(bank: berka.Bank, done: Replayed, policy: Path, cpu_s: float | None) -> dict[str, float | int | None]:

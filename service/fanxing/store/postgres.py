@@ -6,6 +6,8 @@ them. The institution is set by the unit of work itself and ends with it: nothin
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -22,8 +24,9 @@ CONNECTIONS_MAX = 8
 CALL_S = 10.0
 _MIGRATING = 0x66616E78
 """Key of the advisory lock that lets one process migrate at a time."""
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
-"""The connection went away, or the answer did not come."""
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+"""The connection went away, or the answer did not come. (asyncpg calls it an internal error when a call begins just as
+the end of the connection arrives.)"""
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply", "local")}
 """Settings without which an acknowledged commit may be lost with the power."""
 
@@ -74,10 +77,14 @@ class PostgresStore:
 
     async def _answers(self, institution_id: str, statements: list[Statement]) -> list[str | None]:
         texts, arguments = [each.text for each in statements], [each.argument for each in statements]
-        try:
-            answers = await self._pool.fetchval("SELECT read_unit($1, $2, $3)", institution_id, texts, arguments)
-        except (*_LOST, asyncpg.PostgresError) as error:
-            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+        async with self._connection() as connection:
+            try:
+                answers = await connection.fetchval("SELECT read_unit($1, $2, $3)", institution_id, texts, arguments)
+            except asyncpg.PostgresError as error:
+                raise StoreUnavailable(f"the store cannot be read: {error}") from error
+            except _LOST as error:
+                connection.terminate()
+                raise StoreUnavailable(f"the store went away while it was read: {error}") from error
         return list(answers)
 
     async def commit(self, institution_id: str, changes: ChangeSet) -> Committed | Conflict:
@@ -85,35 +92,40 @@ class PostgresStore:
         return await asyncio.shield(asyncio.ensure_future(self._commit(institution_id, change_statements(changes))))
 
     async def _commit(self, institution_id: str, statements: list[Statement]) -> Committed | Conflict:
+        arguments = (
+            [each.text for each in statements],
+            [each.argument for each in statements],
+            [each.rows_min for each in statements],
+        )
+        async with self._connection() as connection:
+            try:
+                await connection.execute("SELECT change_unit($1, $2, $3, $4)", institution_id, *arguments)
+            except asyncpg.PostgresError as error:
+                return _refused(error, statements)
+            except _LOST as error:
+                connection.terminate()
+                raise OutcomeUnknown(f"the store went away while it committed: {error}") from error
+        return Committed()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """A connection for one call; StoreUnavailable when there is none, so that nothing was asked yet."""
         try:
             connection = await self._pool.acquire(timeout=CALL_S)
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except (*_LOST, asyncpg.PostgresError, ValueError) as error:
             raise StoreUnavailable(f"the store cannot be reached: {error}") from error
         try:
-            await connection.execute(
-                "SELECT change_unit($1, $2, $3, $4)",
-                institution_id,
-                [each.text for each in statements],
-                [each.argument for each in statements],
-                [each.rows_min for each in statements],
-            )
-        except asyncpg.PostgresError as error:
-            return _refused(error, statements)
-        except _LOST as error:
-            raise OutcomeUnknown(f"the store went away while it committed: {error}") from error
+            yield connection
         finally:
             await self._pool.release(connection)
-        return Committed()
 
     async def institutions(self) -> tuple[Institution, ...]:
         """All institutions."""
-        query = "SELECT institution_id, currency, time_zone, clock FROM institutions ORDER BY institution_id"
-        try:
-            found = await self._pool.fetch(query)
-        except (*_LOST, asyncpg.PostgresError) as error:
-            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+        rows_of = "SELECT json_agg(json_build_array(institution_id, currency, time_zone, clock)) FROM institutions"
+        (found,) = await self._answers("", [Statement(rows_of, "null")])
         return tuple(
-            Institution(institution_id=row[0], currency=row[1], time_zone=row[2], clock=Clock(row[3])) for row in found
+            Institution(institution_id=row[0], currency=row[1], time_zone=row[2], clock=Clock(row[3]))
+            for row in json.loads(found or "[]")
         )
 
     async def close(self) -> None:

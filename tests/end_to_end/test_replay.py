@@ -3,22 +3,16 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from tests.berka_fixture import LOANS, write_bank
 from typer.testing import CliRunner
 
 from fanxing.cli import app
-from fanxing.replay import _id
+from fanxing.errors import InvalidRequest
+from fanxing.replay import _auc, _id
 from fanxing.training import berka
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    """A made-up bank and a policy fitted on it."""
-    home = tmp_path_factory.mktemp("bank")
-    write_bank(home / "data")
-    berka.train(home / "data", home / "policy")
-    return home
+from fanxing.training.bank import Bank, read_bank, rows_of
 
 
 def replayed(directory, policy, *options):
@@ -55,12 +49,12 @@ def test_a_bank_that_tells_no_outcomes_is_scored_too(bank, tmp_path):
 
 @pytest.mark.parametrize("place", [5, 15, 25])
 def test_movements_of_the_day_and_later_change_no_score(bank, place):
-    whole = berka.read_bank(bank / "data")
+    whole = read_bank(bank / "data")
     day = whole.loans[place].day
     kept = {each: found for each, found in whole.payments.items() if each < day}
     assert sum(map(len, kept.values())) < sum(map(len, whole.payments.values()))
-    cut = berka.Bank(whole.merchants, kept, whole.loans, whole.sha256)
-    assert berka.rows_of(cut)[place].tobytes() == berka.rows_of(whole)[place].tobytes()
+    cut = Bank(whole.merchants, kept, whole.loans, whole.sha256)
+    assert rows_of(cut)[place].tobytes() == rows_of(whole)[place].tobytes()
 
 
 def test_training_writes_the_same_model_again(bank, tmp_path):
@@ -76,6 +70,27 @@ def test_a_broken_directory_is_named(tmp_path, name):
     done = CliRunner().invoke(app, ["train", "berka", str(tmp_path), "--out", str(tmp_path / "out")])
     assert done.exit_code != 0
     assert "Berka's format" in str(done.exception)
+
+
+def test_a_movement_of_an_account_that_is_not_there_is_named(tmp_path):
+    write_bank(tmp_path)
+    lines = (tmp_path / "account.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "account.csv").write_text("".join(line for line in lines if not line.startswith("101,")))
+    with pytest.raises(InvalidRequest, match=r"account\.csv lacks account 101"):
+        read_bank(tmp_path)
+
+
+def test_a_loan_named_twice_is_named(tmp_path):
+    write_bank(tmp_path)
+    lines = (tmp_path / "loan.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "loan.csv").write_text("".join([*lines, lines[-1]]))
+    with pytest.raises(InvalidRequest, match=r"loan\.csv names a loan twice"):
+        read_bank(tmp_path)
+
+
+def test_the_auc_is_the_share_of_pairs_in_order():
+    outcome, score = np.array([True, False, True, False, False]), np.array([0.9, 0.1, 0.4, 0.4, 0.7])
+    assert _auc(outcome, score) == (3 + 1 + 0.5) / 6
 
 
 def test_request_ids_differ_by_step_and_loan():

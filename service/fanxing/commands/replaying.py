@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import psutil
@@ -21,7 +22,7 @@ from fanxing.launch import Launched, launched
 from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
 from fanxing.settings import DEMO
 from fanxing.store.open import open_store
-from fanxing.training import berka, town
+from fanxing.training import bank as berka
 from fanxing.wire.client import Client
 from fanxing.wire.rail_simulator import paid
 from fanxing.wire.tariff import Tariff
@@ -37,13 +38,22 @@ def _replay() -> None:
     """Keeps `berka` a subcommand while it is the only one."""
 
 
+def _training(name: str) -> Any:  # noqa: ANN401  a module
+    """The module that fits; it needs the extra `training`, which playing by a given policy does not."""
+    try:
+        return import_module(f"fanxing.training.{name}")
+    except ModuleNotFoundError as error:
+        typer.echo(f"fanxing: fitting needs {error.name}: pip install 'fanxing[training]'", err=True)
+        raise typer.Exit(2) from error
+
+
 @train_app.command("berka")
 def train_berka(directory: Directory, out: Annotated[Path, typer.Option(help="Policy directory to write.")]) -> None:
     """Fits on a bank in Berka's format and writes a policy directory.
 
     **Example:** `fanxing train berka data/berka --out var/berka-policy`
     """
-    fitted = berka.train(directory, out)
+    fitted = _training("berka").train(directory, out)
     typer.echo(f"AUC out of fold, mean of 5 x 5 folds on the loans with history: {fitted.auc:.4f}")
 
 
@@ -53,7 +63,7 @@ def train_town(out: Annotated[Path, typer.Option(help="Policy directory to write
 
     **Example:** `fanxing train town --out var/town-policy`
     """
-    fitted = town.train(out)
+    fitted = _training("town").train(out)
     typer.echo(f"AUC out of fold, mean of 5 x 5 folds on simulated merchants: {fitted.auc:.4f}")
 
 
@@ -105,7 +115,7 @@ def _trained(bank: berka.Bank, directory: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fanxing" / f"berka-{bank.sha256[:16]}"
     if not (cache / "out_of_fold.csv").is_file():
         Console(stderr=True).print(f"no --policy: fitting one on {directory}")
-        berka.train(directory, cache)
+        _training("berka").train(directory, cache)
     return cache
 
 

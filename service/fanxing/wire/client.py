@@ -17,6 +17,12 @@ from fanxing.wire.errors import DETAILS_KEY
 RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
 """With the same request_id or payments, a retry after these is safe and worth while."""
 
+_OPTIONS = (
+    ("grpc.enable_retries", 0),  # who calls decides what may be repeated
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1000),  # a service that restarts is found again within a second
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -91,7 +97,7 @@ class Client:
     """The four services at one target. Use it as a context manager."""
 
     def __init__(self, target: str, token: str | None = None) -> None:
-        self._channel = grpc.insecure_channel(target, options=(("grpc.enable_retries", 0),))
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
         channel = grpc.intercept_channel(self._channel, _Bearer(token)) if token else self._channel
         self.payments = payment_service_pb2_grpc.PaymentServiceStub(channel)
         self.merchants = merchant_service_pb2_grpc.MerchantServiceStub(channel)

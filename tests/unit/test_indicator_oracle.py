@@ -1,8 +1,10 @@
 """Every indicator against its definition, whatever the payments are."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expected, instant, wall
@@ -84,7 +86,8 @@ def logs(draw, as_of_us, edges):
     ]
 
 
-DATES = st.integers(-400, 400).map(lambda days: date(2026, 10, 26) + timedelta(days=days))
+DAYS_OFF = st.sampled_from((-400, -60, -1, 0, 1, 30)) | st.integers(90, 400)
+DATES = DAYS_OFF.map(lambda days: date(2026, 10, 26) + timedelta(days=days))
 
 
 @st.composite
@@ -113,23 +116,36 @@ def told_facts(draw):
     return known_facts(tuple(facts), 0)
 
 
+def shop(zone, **more):
+    common = {
+        "merchant_id": "shop",
+        "name": "",
+        "category": "buns",
+        "opened_on": date(2026, 1, 1),
+        "code_activated_on": None,
+        "place": "",
+        "frontage": 1.0,
+        "controller_token": "owner",
+        "licence_token": "",
+        "payout_account_token": "account",
+        "phone_token": "",
+        "device_token": "till",
+        "time_zone": zone,
+    }
+    return Merchant(**common | more)
+
+
 @st.composite
 def cases(draw):
     (zone, as_of_us), edges = draw(st.sampled_from(sorted(MORNINGS.items())))
-    merchant = Merchant(
-        merchant_id="shop",
-        name="",
+    merchant = shop(
+        zone,
         category=draw(st.sampled_from(sorted(KAPPA))),
         opened_on=date(2026, 10, 26) - timedelta(days=draw(st.integers(0, 250))),
         code_activated_on=draw(st.none() | st.just(date(2026, 8, 20))),
-        place="",
         frontage=draw(st.sampled_from((0.0, 0.3, 1.0))),
         controller_token=draw(st.sampled_from(("owner", ""))),
-        licence_token="",
-        payout_account_token="account",
-        phone_token="",
         device_token=draw(st.sampled_from(("till", "till", ""))),
-        time_zone=zone,
     )
     amounts = st.integers(0, 10_000_000)
     return {
@@ -164,34 +180,98 @@ def equal(found, wanted):
     return found == wanted if isinstance(wanted, int) else math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@given(cases())
-@settings(max_examples=400, deadline=None)
-def test_every_indicator_is_what_its_definition_says(case):
+def differences(case):
     wanted, found = expected(case), dict(zip(NAMES, measured(case, case["log"]).tolist(), strict=True))
-    assert not {name: (found[name], wanted.get(name)) for name in NAMES if not equal(found[name], wanted.get(name))}
+    return {name: (found[name], wanted.get(name)) for name in NAMES if not equal(found[name], wanted.get(name))}
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
+def test_every_indicator_is_what_its_definition_says(case):
+    assert not differences(case)
+
+
+@given(cases())
+@settings(max_examples=80, deadline=None)
 def test_what_is_dated_after_the_moment_changes_no_bit(case):
     known_us = max([case["as_of_us"], *[each.known_us for each in case["log"]]])
     case |= {"known_us": known_us}
-    later = [
-        RecordedPayment(
-            merchant_id="shop",
-            payment_id=f"later-{payer}",
-            payer_token=payer,
-            amount_fen=60_000,
-            occurred_us=case["as_of_us"] + 1,
-            kind=PaymentKind.RECEIPT,
-            device_token="till",
-            payer_real_name=True,
-            payer_account_age_days=900,
-            balance_after_fen=5,
-            merchant_seq=seq,
-            known_us=known_us,
-            content_hash="",
-        )
-        for seq, payer in enumerate((*PAYERS, *(f"new-{number}" for number in range(9))), len(case["log"]) + 1)
-    ]
+    wallet = {"payer_real_name": True, "payer_account_age_days": 900, "balance_after_fen": 5, "device_token": "till"}
+    crowd = (*PAYERS, *(f"new-{number}" for number in range(9)))
+    drafts = [payment(f"later-{payer}", payer, case["as_of_us"] + 1, known_us=known_us, **wallet) for payer in crowd]
+    later = [replace(each, merchant_seq=seq) for seq, each in enumerate(drafts, len(case["log"]) + 1)]
     assert measured(case, [*case["log"], *later]).tobytes() == measured(case, case["log"]).tobytes()
+
+
+def payment(name, payer, at, fen=60_000, known_us=0, **more):
+    common = {"merchant_id": "shop", "kind": PaymentKind.RECEIPT, "merchant_seq": 0, "content_hash": ""}
+    ids = {"payment_id": name, "payer_token": payer, "amount_fen": fen, "occurred_us": at, "known_us": known_us}
+    return RecordedPayment(**common | ids | more)
+
+
+NOTHING = Exposure(
+    lines_open=0,
+    outstanding_fen=0,
+    group_outstanding_fen=0,
+    previous_limit_fen=None,
+    instalments_paid_on_time=0,
+    funder_headroom_fen=None,
+)
+
+
+def plain(zone, as_of_us, payments):
+    return {
+        "merchant": shop(zone),
+        "zone": zone,
+        "as_of_us": as_of_us,
+        "known_us": as_of_us,
+        "log": [replace(each, merchant_seq=seq) for seq, each in enumerate(payments, 1)],
+        "cut": 1,
+        "facts": (),
+        "ask": Ask(requested_fen=None, term_months=12),
+        "exposure": NOTHING,
+    }
+
+
+@pytest.mark.parametrize(("zone", "as_of_us"), MORNINGS)
+def test_at_every_edge_of_a_window_a_day_or_a_night(zone, as_of_us):
+    for edge in {*MORNINGS[zone, as_of_us]}:
+        payments = [
+            payment("edge", "chen", edge, 9_000, balance_after_fen=-5),
+            payment("recent", "chen", as_of_us - 5 * DAY, 4_000, balance_after_fen=7),
+            payment("older", "bo", as_of_us - 45 * DAY, 2_000),
+            payment("out", "", edge, kind=PaymentKind.OUTFLOW),
+        ]
+        assert not differences(plain(zone, as_of_us, payments)), edge - as_of_us
+
+
+@pytest.mark.parametrize(
+    ("refunds", "genuine"),
+    [
+        ([(500, 14 * DAY)], False),
+        ([(499, 14 * DAY)], True),
+        ([(500, 14 * DAY + 1)], True),
+        ([(499, 0), (1, 14 * DAY)], False),
+        ([(499, 0), (1, 15 * DAY)], True),
+        ([(400, 0), (400, -DAY)], False),
+    ],
+)
+def test_who_has_half_sent_back_within_fourteen_days_is_no_genuine_payer(refunds, genuine):
+    (zone, as_of_us), _ = min(MORNINGS.items())
+    at = as_of_us - 30 * DAY
+    back = [
+        payment(f"r{seq}", "", at + later, fen, kind=PaymentKind.REFUND, refund_of="p")
+        for seq, (fen, later) in enumerate(refunds)
+    ]
+    case = plain(zone, as_of_us, [payment("p", "chen", at, 1_000), *back])
+    assert not differences(case)
+    assert bool(expected(case)["evidence_b"]) is genuine
+
+
+@pytest.mark.parametrize(("device", "count", "share"), [("tablet", 4, 0), ("tablet", 5, 1), ("till", 1, 1), ("", 9, 0)])
+def test_a_device_that_five_payers_share_is_nobodys_own(device, count, share):
+    (zone, as_of_us), _ = min(MORNINGS.items())
+    crowd = [payment(f"p{number}", f"guest-{number}", as_of_us - DAY, device_token=device) for number in range(count)]
+    case = plain(zone, as_of_us, [*crowd, payment("again", "guest-0", as_of_us - DAY, device_token=device)])
+    assert not differences(case)
+    assert expected(case)["shared_device_share_90d"] == share

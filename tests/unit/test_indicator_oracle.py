@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -90,29 +91,23 @@ DAYS_OFF = st.sampled_from((-400, -60, -1, 0, 1, 30)) | st.integers(90, 400)
 DATES = DAYS_OFF.map(lambda days: date(2026, 10, 26) + timedelta(days=days))
 
 
+def fact(name, kind, first, last, **more):
+    empty = {"works": None, "debt": None, "link": None, "supersedes": "", "none_found": False, "fact_seq": 1}
+    common = {"merchant_id": "shop", "kind": kind, "valid_from": first, "valid_to": last, "source": "", "known_us": 0}
+    return Fact(fact_id=name, **empty | common | more)
+
+
 @st.composite
 def told_facts(draw):
     facts = []
     for seq in range(1, draw(st.integers(0, 4)) + 1):
-        kind, none_found = draw(st.sampled_from(FactKind)), draw(st.booleans())
-        debt = Debt(balance_fen=draw(AMOUNTS), monthly_service_fen=draw(AMOUNTS), matures_on=draw(DATES))
-        facts.append(
-            Fact(
-                fact_id=f"f{seq}",
-                merchant_id="shop",
-                kind=kind,
-                valid_from=draw(DATES),
-                valid_to=draw(st.none() | DATES),
-                source="",
-                none_found=none_found,
-                works=Works(kind=draw(st.sampled_from(WorksKind))) if kind == FactKind.WORKS else None,
-                debt=debt if kind == FactKind.DEBT and not none_found else None,
-                link=None,
-                supersedes=draw(st.sampled_from(("", "", f"f{seq - 1}"))),
-                fact_seq=seq,
-                known_us=0,
-            )
-        )
+        kind, more = draw(st.sampled_from(FactKind)), {}
+        if kind == FactKind.WORKS:
+            more["works"] = Works(kind=draw(st.sampled_from(WorksKind)))
+        if kind == FactKind.DEBT and draw(st.booleans()):
+            more["debt"] = Debt(balance_fen=draw(AMOUNTS), monthly_service_fen=draw(AMOUNTS), matures_on=draw(DATES))
+        more |= {"none_found": not more, "supersedes": draw(st.sampled_from(("", "", f"f{seq - 1}")))}
+        facts.append(fact(f"f{seq}", kind, draw(DATES), draw(st.none() | DATES), **more))
     return known_facts(tuple(facts), 0)
 
 
@@ -275,3 +270,17 @@ def test_a_device_that_five_payers_share_is_nobodys_own(device, count, share):
     case = plain(zone, as_of_us, [*crowd, payment("again", "guest-0", as_of_us - DAY, device_token=device)])
     assert not differences(case)
     assert expected(case)["shared_device_share_90d"] == share
+
+
+def test_at_every_edge_of_a_debt_and_of_works():
+    (zone, as_of_us), _ = min(MORNINGS.items())
+    today = wall(as_of_us, zone).date()
+    days = [today + timedelta(days=days) for days in (-1, 0, 1, 364, 365, 366)]
+    for first, last, matures in product(days, [None, *days], days):
+        debt = Debt(balance_fen=700, monthly_service_fen=30, matures_on=matures)
+        facts = (
+            fact("debt", FactKind.DEBT, first, last, debt=debt),
+            fact("works", FactKind.WORKS, first, last, works=Works(kind=WorksKind.METRO)),
+            fact("pipes", FactKind.WORKS, matures, last, works=Works(kind=WorksKind.PIPES)),
+        )
+        assert not differences(plain(zone, as_of_us, []) | {"facts": facts}), (first, last, matures)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -41,6 +42,8 @@ def play(home):
     )
     out, err = running.communicate(timeout=250)
     left = [pid for pid, session in sessions().items() if session == running.pid]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
     return running.returncode, out, err, left, list(home.iterdir())
 
 

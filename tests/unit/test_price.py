@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fanxing.indicators.catalogue import INDEX, NAMES
@@ -84,7 +84,6 @@ def test_a_lower_cap_never_lowers_the_price(rules, loan, cap):
 
 
 @given(RULES, LOANS)
-@example(replace(POLICY.constants.price, lgd=0.7), ("INTEREST_FIRST", 0.2109, 90_000, 12))
 def test_no_schedule_costs_more_than_the_cap_even_by_rounding(rules, loan):
     method, pd, limit_fen, months = loan
     rate = price(rules, product(method), pd, limit_fen, months)

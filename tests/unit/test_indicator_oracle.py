@@ -39,7 +39,7 @@ MORNINGS = {
     for zone in ("Asia/Shanghai", "Europe/Berlin", "Australia/Lord_Howe")
     for hour in (0, 9)
 }
-REPEATS = ((1, 0), (1, 0), (1, 0), (3, 7 * DAY), (4, 30 * DAY), (3, 0))
+REPEATS = ((1, 0), (1, 0), (1, 0), (3, 6 * DAY), (3, 7 * DAY), (4, 30 * DAY), (3, 0))
 AMOUNTS = st.sampled_from((1, 299, 300, 301, 2_000, 9_999, 60_000)) | st.integers(1, 10_000_000)
 DELAYS = st.sampled_from((0, 0, 0, 1, 3 * DAY, 40 * DAY))
 BACK = st.sampled_from(((), (), (), (1,), (2,), (2,), (2,), (4,), (8,), (1, 1)))
@@ -63,7 +63,7 @@ def logs(draw, as_of_us, edges):
             "code_kind": draw(st.sampled_from(CodeKind)),
             "payer_real_name": draw(st.sampled_from((None, False, True, True))),
             "payer_account_age_days": draw(st.sampled_from((None, 179, 180, 900))),
-            "balance_after_fen": draw(st.none() | st.integers(-10_000, 10_000_000)),
+            "balance_after_fen": draw(st.sampled_from((None, 0)) | st.integers(-10_000, 10_000_000)),
         }
         delay = draw(DELAYS)
         sent += [(at - again * step, delay, f"p{number}-{again}", payment) for again in range(count)]
@@ -261,6 +261,27 @@ def test_who_has_half_sent_back_within_fourteen_days_is_no_genuine_payer(refunds
     case = plain(zone, as_of_us, [payment("p", "chen", at, 1_000), *back])
     assert not differences(case)
     assert bool(expected(case)["evidence_b"]) is genuine
+
+
+def test_what_was_sent_back_beyond_a_receipt_does_not_weigh_on_another():
+    (zone, as_of_us), _ = min(MORNINGS.items())
+    at = as_of_us - 30 * DAY
+    back = payment("r", "", at, 9_000, kind=PaymentKind.REFUND, refund_of="p")
+    case = plain(zone, as_of_us, [payment("p", "chen", at, 1_000), payment("q", "chen", at, 1_001), back])
+    assert not differences(case)
+    assert expected(case)["evidence_b"] == 1
+
+
+def test_a_wallet_is_evidence_from_three_local_weeks_on():
+    found = set()
+    for (zone, as_of_us), shift in product(MORNINGS, (-1, 0)):
+        for first in range(14):
+            ats = [as_of_us - (20 + first + later) * DAY + shift for later in (0, 6, 12)]
+            wallet = {"payer_real_name": True, "payer_account_age_days": 180}
+            case = plain(zone, as_of_us, [payment(f"p{at}", "fan", at, 1_000, **wallet) for at in ats])
+            assert not differences(case)
+            found.add(expected(case)["evidence_wallet"])
+    assert found == {0, 0.25}
 
 
 @pytest.mark.parametrize(("device", "count", "share"), [("tablet", 4, 0), ("tablet", 5, 1), ("till", 1, 1), ("", 9, 0)])

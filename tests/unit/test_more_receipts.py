@@ -38,7 +38,7 @@ NOW_US = (TODAY - date(1970, 1, 1)).days * DAY_US + 3 * HOUR_US
 ASK = Ask(requested_fen=None, term_months=12)
 VOUCHING = {f"payer-{number}": tuple(range(number % 4 + 1)) for number in range(8)}
 PAYERS = ("", "owner", "stranger", *VOUCHING)
-READ = READS | {"sustainable_receipts_fen", "receipts_month_fen"}
+READ = READS | {"sustainable_receipts_fen", "receipts_month_fen", "clean_receipts_30d_fen"}
 TRADE_CAPS = {"breadth", "capacity", "turnover"}
 
 
@@ -170,7 +170,7 @@ def caps_and_limit(rules, trade, values):
 
 
 @given(trades(), receipts("more"), st.integers(0, 99))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=350, deadline=None)
 def test_one_more_receipt_never_lowers_the_limit_nor_any_cap_of_the_trade(trade, more, place):
     log = trade["log"]
     place = min(place, len(log))
@@ -190,7 +190,7 @@ def test_the_order_of_payments_does_not_move_a_bit_of_what_the_limit_reads(trade
 
 
 @given(trades(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_payment_split_in_two_does_not_move_a_bit_of_what_the_limit_reads(trade, data):
     log = trade["log"]
     receipts = [each for each in log if each.kind is PaymentKind.RECEIPT]
@@ -203,6 +203,19 @@ def test_a_payment_split_in_two_does_not_move_a_bit_of_what_the_limit_reads(trad
     parts = [replace(whole, amount_fen=part), replace(whole, amount_fen=whole.amount_fen - part, payment_id="rest")]
     rest = [each for each in log if each is not whole]
     assert measured(trade, [*rest, *parts]) == measured(trade, log)
+
+
+@pytest.mark.parametrize(
+    ("fen", "back", "part"),
+    [(300, 0, 1), (500, 0, 299), (8_001, 0, 8_000), (20_000, 0, 8_000), (1_000, 500, 500), (1_000, 600, 600)],
+)
+def test_a_split_passes_neither_the_smallest_nor_the_largest_sum_nor_the_half_sent_back(fen, back, part):
+    trade = {"facts": (), "exposure": _EXPOSURE, "shop": shop(400)}
+    refund = payment("r", "payer-3", max(back, 1), 19 * DAY_US, kind=PaymentKind.REFUND, refund_of="p")
+    rest = [refund] if back else []
+    whole = [payment("p", "payer-3", fen, 20 * DAY_US)]
+    parts = [payment("p", "payer-3", part, 20 * DAY_US), payment("q", "payer-3", fen - part, 20 * DAY_US)]
+    assert measured(trade, [*parts, *rest]) == measured(trade, [*whole, *rest])
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +260,7 @@ def test_in_the_town_one_more_receipt_never_lowers_and_some_raise_the_limit(town
 def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit_reads(town):
     town, logs_of, graph, at_us = town
     chance = np.random.default_rng(7)
-    for one in town.shops[::6]:
+    for one in town.shops[1:20:2]:
         log = [replace(each, known_us=at_us) for each in logs_of[one.merchant.merchant_id]]
         mixed = [replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
         first, other = (

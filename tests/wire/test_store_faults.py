@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import grpc
@@ -294,14 +294,15 @@ class SqliteFaults:
 @pytest.fixture
 async def on_disk(tmp_path, policy_directory):
     path = tmp_path / "store.sqlite"
-    store = await SqliteStore.open(path)
-    async with served(tmp_path, policy_directory, store=store, wrap_rail=Between) as service:
+    async with AsyncExitStack() as stack:
+        store = await SqliteStore.open(path)
+        stack.push_async_callback(store.close)
+        service = await stack.enter_async_context(served(tmp_path, policy_directory, store=store, wrap_rail=Between))
         await service.register()
         await service.trade()
         service.faults = SqliteFaults(store, path)
         yield service
         service.faults.other.close()
-    await store.close()
 
 
 @pytest.mark.parametrize(("harm", "heal"), [("lock", "unlock"), ("fill", "empty")])

@@ -6,6 +6,8 @@ flight, so the same transfer is sent again; the rail pays an id once.
 
 from dataclasses import replace
 
+import structlog
+
 from fanxing import ledger
 from fanxing.errors import Contention
 from fanxing.flows.find import find
@@ -18,6 +20,7 @@ from fanxing.ledger import Transfer, TransferState
 from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan, LoanState
 
+log = structlog.get_logger()
 BATCH = 256
 _OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)
 
@@ -75,12 +78,23 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
         assert line is not None
         assert transfer is not None
         if held.state is not LoanState.PENDING:
+            if not _agrees(held, answer):
+                log.error(
+                    "rail contradicts itself", transfer_id=held.transfer_id, booked=held.state, says=answer.state.value
+                )
             return held
         at_us = loan.created_us if institution.clock is Clock.CALLER else max(world.now(), loan.created_us)
         funded = answers.one(3, Quota) is not None
         if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us, funded=funded)):
             return await find(institution, Loan, loan.loan_id, world)
     raise Contention("other calls changed the same line; retry with the same request_id")
+
+
+def _agrees(held: Loan, answer: RailAnswer) -> bool:
+    """Whether a later answer fits what an earlier one ended the loan with. What does not fit is for a person."""
+    if answer.state is RailState.PAID:
+        return held.state is not LoanState.VOIDED
+    return held.state is (LoanState.RETURNED if answer.state is RailState.RETURNED else LoanState.VOIDED)
 
 
 def _booked(

@@ -9,6 +9,7 @@ Other files of the directory are notes and are left out.
 
 import hashlib
 import io
+import math
 import re
 import tomllib
 import zipfile
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from fanxing.errors import PolicyInvalid
 from fanxing.indicators.catalogue import NAMES
@@ -69,8 +70,15 @@ def pack(directory: Path) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for name in members:
-            packed.writestr(zipfile.ZipInfo(name, _EPOCH), (directory / name).read_bytes())
+            packed.writestr(zipfile.ZipInfo(name, _EPOCH), _read(directory, name))
     return archive.getvalue()
+
+
+def _read(directory: Path, name: str) -> bytes:
+    try:
+        return (directory / name).read_bytes()
+    except OSError as error:
+        raise PolicyInvalid(f"{directory / name} cannot be read: {error.strerror}", field=name) from error
 
 
 def load_policy(directory: Path) -> Policy:
@@ -88,8 +96,7 @@ def unpack(archive: bytes) -> Policy:
     )
     scored = frozenset(constants.models)
     strategies = tuple(
-        compile_strategy(name, _member(members, f"strategies/{name}.cel").decode(errors="replace"), scored)
-        for name in constants.strategies
+        compile_strategy(name, _text(members, f"strategies/{name}.cel"), scored) for name in constants.strategies
     )
     return Policy(hashlib.sha256(archive).hexdigest(), constants, models, strategies)
 
@@ -113,9 +120,29 @@ def _member(members: dict[str, bytes], name: str) -> bytes:
     return members[name]
 
 
+def _text(members: dict[str, bytes], name: str) -> str:
+    try:
+        return _member(members, name).decode()
+    except UnicodeDecodeError as error:
+        raise PolicyInvalid(f"{name}: not UTF-8: {error}", field=name) from error
+
+
 def _constants(members: dict[str, bytes]) -> Constants:
     try:
-        text = tomllib.loads(_member(members, "policy.toml").decode())
-        return TypeAdapter(Constants).validate_python(text)
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        read = tomllib.loads(_text(members, "policy.toml"))
+        constants = TypeAdapter(Constants).validate_python(read)
+        _check(constants)
+    except (ValueError, RecursionError) as error:
         raise PolicyInvalid(f"policy.toml: {error}", field="policy.toml") from error
+    return constants
+
+
+def _check(constants: Constants) -> None:
+    """What no single constant shows: names stand once, and nothing divides by zero or grows without end."""
+    twice = {name for group in (constants.models, constants.strategies) for name in group if group.count(name) > 1}
+    if twice:
+        raise ValueError(f"{', '.join(sorted(twice))} is named twice")
+    if min(constants.product.all_in_cap, constants.limit.rate_cap, constants.price.step) <= 0:
+        raise ValueError("product.all_in_cap, limit.rate_cap and price.step must be positive")
+    if constants.limit.step_up is not None and math.isinf(constants.limit.step_up.factor):
+        raise ValueError("limit.step_up.factor must be finite")

@@ -35,3 +35,12 @@ class Graphs:
             if len(self._graphs) > DAYS_HELD:
                 self._graphs.popitem(last=False)
         return self._graphs[key]
+
+    def forget(self, institution: Institution, known_us: int) -> None:
+        """Drops graphs of later days: something has become known that they would hold, had they not been asked early.
+
+        A caller may look ahead, and a SYSTEM clock is asked for a few minutes' future.
+        """
+        for institution_id, day in tuple(self._graphs):
+            if institution_id == institution.institution_id and known_us < day_start_us(day, institution.time_zone):
+                del self._graphs[institution_id, day]

@@ -64,6 +64,7 @@ async def record_payments(institution: Institution, command: RecordPayments, wor
         for index, payment in command.payments:
             batch.take(index, payment)
         if not batch.fresh or await committed(institution, world.store, batch.changes()):
+            world.graphs.forget(institution, at_us)
             return batch.outcome()
     raise Contention("other calls recorded payments for the same merchants; send the batch again")
 

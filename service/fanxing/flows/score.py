@@ -21,6 +21,7 @@ from fanxing.indicators.history import PaymentHistory
 from fanxing.indicators.measure import measure
 from fanxing.institutions import Institution
 from fanxing.lending.line import CreditLine, LineState
+from fanxing.lending.loan import Loan, LoanState
 from fanxing.merchants import Merchant
 from fanxing.models.assess import CORE_DIGEST, assess
 from fanxing.payments import RecordedPayment
@@ -52,6 +53,7 @@ class Dossier:
     history: PaymentHistory
     facts: tuple[Fact, ...]
     lines: tuple[CreditLine, ...]
+    loans: tuple[Loan, ...]
     group_lines: tuple[CreditLine, ...]
     headroom_fen: int | None
 
@@ -98,6 +100,7 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
                 tail,
                 facts_query(merchant_id),
                 lines_query(merchant_id),
+                Range(Loan, ("merchant_id", "created_us", "loan_id"), prefix=(merchant_id,)),
                 Get(Quota, ((FUNDING,),)),
             )
         )
@@ -107,12 +110,13 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
         history = world.histories.folded(institution, merchant_id, answers.many(1, RecordedPayment))
         if history is not None:
             break
-    quota = answers.one(4, Quota)
+    quota = answers.one(5, Quota)
     return Dossier(
         merchant=merchant,
         history=history,
         facts=answers.many(2, Fact),
         lines=answers.many(3, CreditLine),
+        loans=answers.many(4, Loan),
         group_lines=await _group_lines(institution, merchant, world),
         headroom_fen=None if quota is None else quota.limit_fen - quota.used_fen,
     )
@@ -163,12 +167,18 @@ def _exposure(dossier: Dossier, known_us: int) -> Exposure:
     recent = [line.limit_fen for line in dossier.lines if known_us - _STEP_UP_US < line.created_us <= known_us]
     return Exposure(
         lines_open=len(own),
-        outstanding_fen=sum(line.reserved_fen + line.drawn_fen for line in own),
+        outstanding_fen=sum(loan.principal_fen for loan in dossier.loans if _owed(loan, known_us)),
         group_outstanding_fen=sum(line.limit_fen for line in group if line.state is not LineState.CLOSED),
         previous_limit_fen=max(recent, default=None),
         instalments_paid_on_time=0,
         funder_headroom_fen=dossier.headroom_fen,
     )
+
+
+def _owed(loan: Loan, known_us: int) -> bool:
+    """Whether a loan was reserved or drawn at that moment; what a line holds is so only now."""
+    open_still = loan.state in {LoanState.PENDING, LoanState.ACTIVE} or loan.changed_us > known_us
+    return loan.created_us <= known_us and open_still
 
 
 async def decide_on(

@@ -1,0 +1,226 @@
+"""What was known at a moment stays what it was, to the last bit, whatever becomes known later."""
+
+import struct
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from tests.served import DAY_US, Service, new_id, payment, refused, served, yuan
+
+from fanxing.flows.world import World
+from fanxing.institutions import Clock
+from fanxing.v1 import (
+    decision_service_pb2,
+    lending_service_pb2,
+    merchant_service_pb2,
+    payment_pb2,
+)
+from fanxing.v1.error_reason_pb2 import ErrorReason
+from fanxing.wire import convert
+from fanxing.wire.server import build_server
+from fanxing.wire.tariff import Tariff
+from fanxing.wire.tenant import Tenants
+
+REFUND, OUTFLOW = payment_pb2.PAYMENT_KIND_REFUND, payment_pb2.PAYMENT_KIND_OUTFLOW
+
+
+def day(at_us):
+    return convert.date_message(datetime.fromtimestamp(at_us / 1_000_000, UTC).date())
+
+
+@pytest.fixture
+async def bank(tmp_path, policy_directory):
+    async with served(tmp_path, policy_directory, clock=Clock.CALLER) as service:
+        await service.register()
+        await service.trade(days=90, payers=60, per_day=4)
+        service.debt = await record_debt(service, 300)
+        yield service
+
+
+async def record_debt(service, balance, **changes):
+    values = {"kind": merchant_service_pb2.FACT_KIND_DEBT, "source": "bureau"} | changes
+    fact = merchant_service_pb2.Fact(
+        merchant_id="m1",
+        valid_from=day(service.clock.us - 200 * DAY_US),
+        debt={
+            "balance": yuan(balance),
+            "monthly_service": yuan(20),
+            "matures_on": day(service.clock.us + 200 * DAY_US),
+        },
+        **values,
+    )
+    request = merchant_service_pb2.RecordFactRequest(request_id=new_id(), fact=fact, **service.at())
+    return (await service.merchants.RecordFact(request)).fact
+
+
+async def indicators(service, as_of_us, known_us):
+    """Every indicator as bits, in the catalogue's order; the call itself is made now."""
+    request = merchant_service_pb2.GetIndicatorsRequest(
+        merchant_id="m1", as_of=convert.timestamp(as_of_us), known_at=convert.timestamp(known_us), **service.at()
+    )
+    answer = await service.merchants.GetIndicators(request)
+    values = {
+        each.name: struct.pack("<d", each.value) if each.HasField("value") else None for each in answer.indicators
+    }
+    return values, answer.merchant_seq
+
+
+async def much_becomes_known(service):
+    """Days later: receipts, refunds and outflows of before and of now, new payers, and facts that replace old ones."""
+    now = service.clock.us = service.clock.us + 3 * DAY_US
+    before = now - 30 * DAY_US
+    late = [payment("m1", f"late-{n}", before - n * 1000, payer_token=f"new-{n}", amount=yuan(50)) for n in range(40)]
+    late += [
+        payment("m1", f"back-{n}", before, kind=REFUND, refund_of=f"{n + 20}-1", amount=yuan(5)) for n in range(20)
+    ]
+    late += [payment("m1", f"out-{n}", before, kind=OUTFLOW, amount=yuan(9), balance_after=yuan(n)) for n in range(5)]
+    late += [payment("m1", f"now-{n}", now, payer_token=f"payer-{n}") for n in range(20)]
+    assert (await service.record(*late)).accepted == len(late)
+    for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
+        seen = [payment(shop, f"late-{n}", before, payer_token=f"new-{n}") for n in range(40)]
+        assert (await service.record(*seen)).accepted == 40
+    await record_debt(service, 50_000)
+    await record_debt(service, 7, supersedes=service.debt.fact_id)
+    service.clock.us += 3 * DAY_US
+
+
+def restarted(service):
+    """The same store behind a process that remembers nothing."""
+    world = World(store=service.world.store, rail=service.world.rail, now=service.world.now, cpu_time=lambda: 0)
+    world.policies._active.update(service.world.policies._active)
+    return world
+
+
+class Restarted:
+    """A second server over the same store."""
+
+    def __init__(self, service):
+        self.old = service
+
+    async def __aenter__(self):
+        world = restarted(self.old)
+        self.server, _ = build_server(world, Tenants({}, self.old.institution), Tariff(), reflect=False)
+        port = self.server.add_insecure_port("127.0.0.1:0")
+        await self.server.start()
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        return Service(world, self.channel, self.old.clock, self.old.institution, self.old.journal)
+
+    async def __aexit__(self, *_):
+        await self.channel.close()
+        await self.server.stop(None)
+
+
+async def test_what_becomes_known_later_changes_no_bit_of_what_was_known(bank):
+    then = bank.clock.us
+    moments = [(then, then), (then - 40 * DAY_US, then), (then, then - DAY_US), (then - DAY_US, then - 2 * DAY_US)]
+    before = [await indicators(bank, *moment) for moment in moments]
+    await much_becomes_known(bank)
+    assert [await indicators(bank, *moment) for moment in moments] == before
+    async with Restarted(bank) as again:
+        assert [await indicators(again, *moment) for moment in moments] == before
+    now, _ = await indicators(bank, then, bank.clock.us)
+    changed = {name for name, bits in before[0][0].items() if now[name] != bits}
+    assert {"receipts_fen_90d", "refund_count_90d", "outflow_fen_90d", "debt_outside_fen", "evidence_b"} <= changed
+
+
+async def test_a_decision_stays_what_it_was_and_its_row_gives_the_same_verdict(bank):
+    pb = lending_service_pb2
+    request = pb.ScoreRequest(request_id=new_id(), merchant_id="m1", requested_amount=yuan(500), **bank.at())
+    decision = (await bank.lending.Score(request)).decision
+    row, _ = await indicators(bank, bank.clock.us, bank.clock.us)
+    inputs = {each.name: each.value for each in decision.inputs if each.HasField("value")}
+    assert {name: struct.pack("<d", value) for name, value in inputs.items() if not name.startswith("requested")} == {
+        name: row[name] for name in inputs if not name.startswith("requested")
+    }
+    await much_becomes_known(bank)
+    asked = decision_service_pb2.GetDecisionRequest(decision_id=decision.decision_id)
+    given = decision_service_pb2.EvaluateRequest(
+        indicators=inputs, category="canteen", requested_amount=yuan(500), **bank.at()
+    )
+    async with Restarted(bank) as again:
+        for service in (bank, again):
+            assert (await service.decisions.GetDecision(asked)).decision == decision
+            assert (await service.lending.Score(request)).decision == decision
+            evaluated = (await service.decisions.Evaluate(given)).decision
+            for part in ("outcome", "limit", "annual_rate", "expected_loss", "scores", "caps", "hits", "reasons"):
+                assert getattr(evaluated, part) == getattr(decision, part), part
+
+
+async def test_nobody_scores_in_the_past_of_what_is_known(bank):
+    then = bank.at()
+    await much_becomes_known(bank)
+    request = lending_service_pb2.ScoreRequest(request_id=new_id(), merchant_id="m1", **then)
+    said = await refused(bank.lending.Score(request))
+    assert (said.status, said.reason, said.fields) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "EFFECTIVE_TIME_BACKWARDS",
+        ["effective_time"],
+    )
+    request.effective_time.CopyFrom(convert.timestamp(bank.clock.us))
+    assert (await bank.lending.Score(request)).decision.merchant_id == "m1"
+
+
+async def test_after_a_decision_nothing_becomes_known_before_it(bank):
+    bank.clock.us += DAY_US
+    request = lending_service_pb2.ScoreRequest(request_id=new_id(), merchant_id="m1", **bank.at())
+    await bank.lending.Score(request)
+    bank.clock.us -= 1
+    answer = await bank.record(payment("m1", "late", bank.clock.us))
+    assert [(each.reason, each.field) for each in answer.refused] == [
+        (ErrorReason.ERROR_REASON_EFFECTIVE_TIME_BACKWARDS, "effective_time")
+    ]
+    said = await refused(record_debt(bank, 1))
+    assert (said.reason, said.fields) == ("EFFECTIVE_TIME_BACKWARDS", ["effective_time"])
+    bank.clock.us += 1
+    assert (await bank.record(payment("m1", "late", bank.clock.us))).accepted == 1
+
+
+async def test_a_score_does_not_see_what_others_know_only_later(tmp_path, policy_directory):
+    """The same call in two worlds; in one the shops elsewhere have gone on recording under later times."""
+    decisions = []
+    for later in (False, True):
+        (tmp_path / str(later)).mkdir()
+        async with served(tmp_path / str(later), policy_directory, clock=Clock.CALLER) as service:
+            await service.register()
+            await service.trade(days=90, payers=60, per_day=4)
+            request = lending_service_pb2.ScoreRequest(
+                request_id="0" * 8 + new_id()[8:], merchant_id="m1", **service.at()
+            )
+            if later:
+                service.clock.us += DAY_US
+                seen = [
+                    payment("elsewhere-0", f"p{n}", service.clock.us, payer_token=f"payer-{n}x") for n in range(500)
+                ]
+                assert (await service.record(*seen)).accepted == 500
+            decisions.append((await service.lending.Score(request)).decision)
+    assert decisions[0].row_digest == decisions[1].row_digest
+    assert decisions[0].graph_digest == decisions[1].graph_digest
+
+
+async def test_a_line_and_its_draws_are_known_from_when_they_were_made(bank):
+    moments = [(bank.clock.us, bank.clock.us)]
+    seen = [await indicators(bank, *moments[0])]
+    for step in ("line", "draw", "draw"):
+        bank.clock.us += DAY_US
+        if step == "line":
+            line = await bank.line()
+        else:
+            await bank.lending.Disburse(bank.draw(line, yuan(100)))
+        moments.append((bank.clock.us, bank.clock.us))
+        seen.append(await indicators(bank, *moments[-1]))
+    drawn = [struct.unpack("<d", values["outstanding_fen"])[0] for values, _ in seen]
+    assert drawn == [0, 0, 10_000, 20_000]
+    assert [await indicators(bank, *moment) for moment in moments] == seen
+
+
+async def test_looking_ahead_freezes_nothing(bank):
+    """A graph of a day that is still to come is not the one that decides when the day has come."""
+    ahead = bank.clock.us + 10 * DAY_US
+    now = bank.clock.us
+    bank.clock.us = ahead
+    await indicators(bank, ahead, ahead)
+    bank.clock.us = now
+    await much_becomes_known(bank)
+    bank.clock.us = ahead
+    async with Restarted(bank) as again:
+        assert await indicators(bank, ahead, ahead) == await indicators(again, ahead, ahead)

@@ -33,17 +33,17 @@ NOT_FOUND: dict[type, tuple[type[FanxingError], str]] = {
 PAGE = 100
 
 
-def not_found(record: type, key: str) -> FanxingError:
-    """The error for a resource that this institution does not have."""
+def not_found(record: type, key: str, within: str = "") -> FanxingError:
+    """The error for a resource that this institution does not have; `within` leads to the field in the request."""
     error, field = NOT_FOUND[record]
-    return error(f"no {field.removesuffix('_id')} {key}", field=field, **{field: key})
+    return error(f"no {field.removesuffix('_id')} {key}", field=within + field, **{field: key})
 
 
-async def find(institution: Institution, record: type[R], key: str, world: World) -> R:
+async def find(institution: Institution, record: type[R], key: str, world: World, within: str = "") -> R:
     """The record with that id, or its NotFound."""
     found = Snapshot(await world.store.read(institution.institution_id, Get(record, ((key,),)))).one(0, record)
     if found is None:
-        raise not_found(record, key)
+        raise not_found(record, key, within)
     return found
 
 

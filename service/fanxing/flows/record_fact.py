@@ -29,7 +29,7 @@ async def record_fact(institution: Institution, command: RecordFact, world: Worl
         raise InvalidRequest("a fact cannot end before it begins", field="fact.valid_to")
 
     async def unit(fact_id: str) -> ChangeSet:
-        merchant = await find(institution, Merchant, fact.merchant_id, world)
+        merchant = await find(institution, Merchant, fact.merchant_id, world, within="fact.")
         known_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
         if fact.supersedes and not any(
             held.fact_id == fact.supersedes for held in await facts_of(institution, fact.merchant_id, world)

@@ -2,7 +2,7 @@
 
 import typer
 
-from fanxing.commands import applying, decision, line, loan, merchant, playing, replaying
+from fanxing.commands import applying, decision, fact, line, loan, merchant, playing, replaying
 
 
 def add_to(app: typer.Typer) -> None:
@@ -11,6 +11,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(replaying.train_app, name="train")
     app.add_typer(playing.app, name="town")
     app.add_typer(merchant.app, name="merchant")
+    app.add_typer(fact.app, name="fact")
     app.command()(applying.apply)
     app.command()(applying.score)
     app.add_typer(applying.app, name="application")

@@ -1,0 +1,65 @@
+"""The commands of the guides run as they stand, in the order they stand in."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDES = Path(__file__).parents[2] / "docs/guides"
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("postgres")]
+
+
+def blocks(guide, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (GUIDES / guide).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def followed(guide, folder, **more):
+    """Runs a guide's shell commands in a copy of its folder, and returns what they printed."""
+    shutil.copytree(GUIDES, folder)
+    address = f"127.0.0.1:{free_port()}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FANXING_")}
+    environment |= {"FANXING_LISTEN": address, "FANXING_TARGET": address, "COLUMNS": "120", **more}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    # Whatever a guide left running ends with it, also when it stops half way.
+    script = "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n" + "".join(blocks(guide, "sh"))
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_first_loan_is_paid_out(tmp_path):
+    told = followed("first-loan.md", tmp_path / "guide")
+    assert "46980" in told
+    assert "APPROVED" in told
+    assert "1,000.00 CNY" in told
+    assert "CREDIT_REPORT_NOT_ASKED" in told
+
+
+def test_a_policy_is_fitted_changed_and_compared(tmp_path, bank):
+    told = followed("policies.md", tmp_path / "guide", BANK=str(bank / "data"))
+    assert "auc_out_of_fold" in told
+    assert "loan_id,pd,pd_served,outcome,limit_fen,reasons" in told
+    assert len(re.findall(r'"approved": \d+', told)) == 2
+
+
+def test_two_processes_serve_one_institution_from_postgresql(tmp_path, database):
+    told = followed("operate.md", tmp_path / "guide", STORE=database.url, STORE_OWNER=database.owner_url)
+    assert told.count("Fruit stall") == 2
+
+
+def test_the_roles_are_those_that_the_tests_run_with():
+    (statements,) = blocks("operate.md", "sql")
+    assert "CREATE ROLE fanxing_owner LOGIN" in statements
+    assert "CREATE DATABASE fanxing OWNER fanxing_owner;" in statements

@@ -1,6 +1,7 @@
 """A refused call says what is wrong, changes nothing, and may be sent again: as it was, or mended under its own id."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from google.type.money_pb2 import Money
 from tests.served import DAY_US, new_id, payment, refused, served, yuan
 
 from fanxing.institutions import Clock
+from fanxing.store.fake import FakeStore
 from fanxing.store.sqlite import SqliteStore
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2
 from fanxing.v1.error_reason_pb2 import ErrorReason
@@ -259,6 +261,15 @@ async def test_an_expired_offer_stays_refused(ready):
     await refused_without_a_trace(ready, call, request, (STATE, "OFFER_EXPIRED", ["application_id"]))
 
 
+async def test_of_two_offers_for_one_trade_only_one_is_lent(ready):
+    _, second = await good(ready, "accept")
+    call, first = await good(ready, "accept")
+    await granted_once(ready, call, first)
+    await refused_without_a_trace(ready, call, second, (STATE, "OFFER_EXPIRED", ["application_id"]))
+    lines = await ready.lending.ListCreditLines(lending_service_pb2.ListCreditLinesRequest(merchant_id="m1"))
+    assert [line.application_id for line in lines.credit_lines] == [first.application_id]
+
+
 async def test_a_caller_institution_pays_by_a_simulated_rail_only(called):
     call, request = await good(called, "disburse")
     called.world.rail.simulated = False
@@ -267,31 +278,73 @@ async def test_a_caller_institution_pays_by_a_simulated_rail_only(called):
     await granted_once(called, call, request)
 
 
-async def test_draws_that_race_for_a_line_on_disk_never_pass_it(tmp_path, policy_directory):
-    store = await SqliteStore.open(tmp_path / "store.sqlite")
-    try:
-        async with served(tmp_path, policy_directory, store=store) as service:
-            await service.register()
-            await service.trade(days=90, payers=60, per_day=4)
+@pytest.fixture
+async def on_disk(tmp_path, policy_directory):
+    async with AsyncExitStack() as stack:
+        store = await SqliteStore.open(tmp_path / "store.sqlite")
+        stack.push_async_callback(store.close)
+        service = await stack.enter_async_context(served(tmp_path, policy_directory, store=store))
+        await service.register()
+        await service.trade(days=90, payers=60, per_day=4)
+        yield service
+
+
+async def test_draws_that_race_for_a_line_on_disk_never_pass_it(on_disk):
+    line = await on_disk.line()
+    draws = [on_disk.draw(line, line.limit) for _ in range(2)]
+    await asyncio.gather(*map(on_disk.lending.Disburse, draws * 8), return_exceptions=True)
+    outcomes = [await outcome(on_disk, draw) for draw in draws]
+    assert sorted(outcomes) == ["LIMIT_EXCEEDED", "LOAN_STATE_ACTIVE"]
+    asked = lending_service_pb2.GetCreditLineRequest(line_id=line.line_id)
+    held = (await on_disk.lending.GetCreditLine(asked)).credit_line
+    assert (held.drawn, held.reserved.units, held.available.units) == (line.limit, 0, 0)
+    assert paid(on_disk.journal)[0] == 1
+    assert await on_disk.world.store.ledger_sum_fen("demo") == 0
+
+
+class MeetingStore(FakeStore):
+    """Holds so many commits until the last of them is there: all have read before any has written."""
+
+    def __init__(self):
+        super().__init__()
+        self.awaited, self.all_there = 0, asyncio.Event()
+
+    async def commit(self, institution_id, changes):
+        if self.awaited:
+            self.awaited -= 1
+            if not self.awaited:
+                self.all_there.set()
+            await self.all_there.wait()
+        return await super().commit(institution_id, changes)
+
+
+@pytest.mark.parametrize("name", ["accept", "disburse"])
+async def test_of_two_that_have_read_the_same_one_is_granted(tmp_path, policy_directory, name):
+    store, pb = MeetingStore(), lending_service_pb2
+    async with served(tmp_path, policy_directory, store=store) as service:
+        await service.register()
+        await service.trade(days=90, payers=60, per_day=4)
+        if name == "accept":
+            (call, one), (_, other) = await good(service, name), await good(service, name)
+        else:
             line = await service.line()
-            draws = [service.draw(line, line.limit) for _ in range(2)] * 8
-            await asyncio.gather(*map(service.lending.Disburse, draws), return_exceptions=True)
-            won = [draw for draw in draws[:2] if not isinstance(await outcome(service, draw), str)]
-            assert [await outcome(service, draw) for draw in draws[:2] if draw not in won] == ["LIMIT_EXCEEDED"]
-            asked = lending_service_pb2.GetCreditLineRequest(line_id=line.line_id)
-            held = (await service.lending.GetCreditLine(asked)).credit_line
-            assert (held.drawn, held.reserved.units, held.available.units) == (line.limit, 0, 0)
-            assert paid(service.journal)[0] == 1
-            assert await store.ledger_sum_fen("demo") == 0
-    finally:
-        await store.close()
+            call, one, other = service.lending.Disburse, *(service.draw(line, line.limit) for _ in range(2))
+        store.awaited = 2
+        answers = await asyncio.gather(call(one), call(other), return_exceptions=True)
+        (lost,) = [
+            request for request, answer in zip((one, other), answers, strict=True) if isinstance(answer, Exception)
+        ]
+        said = await refused(call(lost))
+        assert (said.status, said.reason) == (STATE, {"accept": "OFFER_EXPIRED", "disburse": "LIMIT_EXCEEDED"}[name])
+        (held,) = (await service.lending.ListCreditLines(pb.ListCreditLinesRequest())).credit_lines
+        assert held.drawn == (line.limit if name == "disburse" else yuan(0))
+        assert paid(service.journal)[0] == (name == "disburse")
 
 
 async def outcome(service, draw):
-    """The loan, or the reason for none."""
+    """The loan's state, or the reason for there being none."""
     try:
         loan = (await service.lending.Disburse(draw)).loan
     except grpc.aio.AioRpcError:
         return (await refused(service.lending.Disburse(draw))).reason
-    assert loan.state == lending_pb2.LOAN_STATE_ACTIVE
-    return loan
+    return lending_pb2.LoanState.Name(loan.state)

@@ -7,8 +7,8 @@ from fanxing.errors import OfferDigestMismatch, OfferExpired
 from fanxing.flows.find import find
 from fanxing.flows.moments import US_PER_SECOND, known_moment, moment
 from fanxing.flows.once import once
-from fanxing.flows.ports import ChangeSet
-from fanxing.flows.score import seen_at
+from fanxing.flows.ports import ChangeSet, Snapshot
+from fanxing.flows.score import lines_query, seen_at
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -37,6 +37,7 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
         accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
         assert application.offer is not None, "an approved application has an offer"
         _check(application.offer, command.offer_digest, at_us)
+        await _refuse_overtaken(institution, application, world)
         line = _opened(application, application.offer, line_id, at_us)
         return ChangeSet(inserts=(line,), updates=(accepted, seen_at(merchant, at_us)))
 
@@ -51,6 +52,17 @@ def _check(offer: Offer, digest: str, at_us: int) -> None:
     if at_us >= offer.expires_us:
         expired = datetime.fromtimestamp(offer.expires_us / US_PER_SECOND, UTC).isoformat()
         raise OfferExpired(f"the offer ended at {expired}", field="application_id", expired_at=expired)
+
+
+async def _refuse_overtaken(institution: Institution, application: Application, world: World) -> None:
+    """An offer rests on the lines of its moment: of several offers for the same trade only one is lent."""
+    answers = await world.store.read(institution.institution_id, lines_query(application.merchant_id))
+    since = [line for line in Snapshot(answers).many(0, CreditLine) if line.created_us >= application.created_us]
+    if since:
+        opened = datetime.fromtimestamp(since[0].created_us / US_PER_SECOND, UTC).isoformat()
+        raise OfferExpired(
+            "a credit line was opened after this offer was made; apply again", field="application_id", expired_at=opened
+        )
 
 
 def _opened(application: Application, offer: Offer, line_id: str, at_us: int) -> CreditLine:

@@ -8,8 +8,9 @@ from datetime import date
 class Merchant:
     """A merchant and the counters of its record.
 
-    `payment_count` and `fact_count` are the last numbers given to its payments and facts, without gap.
-    `last_known_us` (microseconds since 1970 UTC) never decreases. `version` guards every change.
+    `registered_us` is the moment of its registration, `last_known_us` that of its newest record, which never decreases;
+    both in microseconds since 1970 UTC. `payment_count` and `fact_count` are the last numbers given to its payments and
+    facts, without gap. `version` guards every change.
     """
 
     merchant_id: str
@@ -25,6 +26,7 @@ class Merchant:
     phone_token: str
     device_token: str
     time_zone: str
+    registered_us: int = 0
     payment_count: int = 0
     fact_count: int = 0
     last_known_us: int = 0

@@ -46,6 +46,20 @@ def test_it_says_what_cel_says(condition, values):
     assert evaluate(nodes, values) == by_cel(condition, values)
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "((m.evidence_b < m.evidence_b) && (m.evidence_b < 1.0)) && (true || true)",
+        "true && 1.0 == 1.0 && has(m.evidence_b)",
+        "1.0 / 0.0 == 1.0 / -0.0",
+    ],
+)
+@pytest.mark.parametrize("values", [{}, {"evidence_b": 1.0}])
+def test_constants_that_python_calls_equal_stay_apart(condition, values):
+    nodes = compile_strategy("tried", HEAD + condition, frozenset()).nodes
+    assert evaluate(nodes, values) == by_cel(condition, values)
+
+
 def test_a_missing_value_is_unknown_and_no_hit():
     strategy = compile_strategy("tried", HEAD + "m.evidence_b < 1.0", frozenset())
     assert strategy.try_on({}).unknown

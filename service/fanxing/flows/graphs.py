@@ -1,4 +1,7 @@
-"""The payer graph of a day, built from every sighting that was known before the day began."""
+"""The payer graph of a day, built from the merchants and sightings that were known before the day began.
+
+So it is the same graph, to its digest, whichever process builds it and whenever in the day.
+"""
 
 from collections import OrderedDict
 from datetime import date
@@ -31,7 +34,8 @@ class Graphs:
                     Range(Merchant, ("merchant_id",)),
                 )
             )
-            self._graphs[key] = build_graph(answers.many(0, Sighting), answers.many(1, Merchant), day)
+            merchants = [each for each in answers.many(1, Merchant) if each.registered_us <= before]
+            self._graphs[key] = build_graph(answers.many(0, Sighting), merchants, day)
             if len(self._graphs) > DAYS_HELD:
                 self._graphs.popitem(last=False)
         return self._graphs[key]

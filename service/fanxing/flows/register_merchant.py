@@ -24,8 +24,8 @@ class RegisterMerchant:
 
 async def register_merchant(institution: Institution, command: RegisterMerchant, world: World) -> Merchant:
     """Registers a merchant, once."""
-    merchant = command.merchant
     at_us = moment(institution, command.effective_us, world.now)
+    merchant = replace(command.merchant, registered_us=at_us)
     _check(institution, merchant, at_us)
 
     async def unit(_: str) -> ChangeSet | None:
@@ -33,7 +33,8 @@ async def register_merchant(institution: Institution, command: RegisterMerchant,
         held = Snapshot(await world.store.read(institution.institution_id, key)).one(0, Merchant)
         if held is None:
             return ChangeSet(inserts=(merchant,))
-        if replace(held, payment_count=0, fact_count=0, last_known_us=0, version=1) != merchant:
+        as_told = replace(held, registered_us=at_us, payment_count=0, fact_count=0, last_known_us=0, version=1)
+        if as_told != merchant:
             raise MerchantExists(
                 f"merchant {merchant.merchant_id} is registered with other contents", field="merchant.merchant_id"
             )

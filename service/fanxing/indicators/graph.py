@@ -55,12 +55,16 @@ NO_GRAPH = PayerGraph({}, {}, {}, "")
 
 
 def build_graph(sightings: Sequence[Sighting], merchants: Sequence[Merchant], day: date) -> PayerGraph:
-    """The graph of what was seen before `day`; the order of what is passed in does not matter."""
+    """The graph of what was seen before `day`; the order of what is passed in does not matter.
+
+    A sighting at a merchant that is not passed in does not count.
+    """
     ordered = sorted(merchants, key=lambda merchant: merchant.merchant_id)
     places = {merchant.merchant_id: place for place, merchant in enumerate(ordered)}
-    payers = sorted({sighting.payer_token for sighting in sightings})
+    seen = [sighting for sighting in sightings if sighting.merchant_id in places]
+    payers = sorted({sighting.payer_token for sighting in seen})
     columns = {payer: place for place, payer in enumerate(payers)}
-    pairs = sorted((columns[each.payer_token], places[each.merchant_id]) for each in sightings)
+    pairs = sorted((columns[each.payer_token], places[each.merchant_id]) for each in seen)
     labels = _clusters(ordered, pairs, len(payers))
     vouchers = {place for place, merchant in enumerate(ordered) if _age_days(merchant, day) >= AGE_DAYS_MIN}
     vouching: dict[str, set[int]] = {}

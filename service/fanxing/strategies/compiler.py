@@ -83,7 +83,7 @@ class _Walk:
 
     def __init__(self, file: str, models: frozenset[str]) -> None:
         self.nodes: list[Node] = []
-        self._places: dict[Node, int] = {}
+        self._places: dict[str, int] = {}  # by repr: to Python True is 1.0, and -0.0 is 0.0
         self._whole: set[int] = set()
         self._file = file
         self._models = models
@@ -129,12 +129,13 @@ class _Walk:
         return place
 
     def _keep(self, node: Node) -> int:
-        if node not in self._places:
+        written = repr(node)
+        if written not in self._places:
             if len(self.nodes) >= NODES_MAX:
                 raise self._refusal(f"more than {NODES_MAX} operations")
-            self._places[node] = len(self.nodes)
+            self._places[written] = len(self.nodes)
             self.nodes.append(node)
-        return self._places[node]
+        return self._places[written]
 
     def _refusal(self, what: str) -> PolicyInvalid:
         return PolicyInvalid(f"{self._file}: {what}", field=self._file)

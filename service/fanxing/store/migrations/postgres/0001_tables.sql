@@ -24,6 +24,7 @@ CREATE TABLE merchants (
     phone_token text COLLATE "C" NOT NULL,
     device_token text COLLATE "C" NOT NULL,
     time_zone text COLLATE "C" NOT NULL,
+    registered_us bigint NOT NULL,
     payment_count bigint NOT NULL,
     fact_count bigint NOT NULL,
     last_known_us bigint NOT NULL,

@@ -24,6 +24,7 @@ CREATE TABLE merchants (
     phone_token TEXT NOT NULL,
     device_token TEXT NOT NULL,
     time_zone TEXT NOT NULL,
+    registered_us INTEGER NOT NULL,
     payment_count INTEGER NOT NULL,
     fact_count INTEGER NOT NULL,
     last_known_us INTEGER NOT NULL,

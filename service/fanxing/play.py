@@ -1,13 +1,11 @@
 """Plays a town through the gRPC contract, day by day as things become known, and tells what came of it."""
 
-import asyncio
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -15,8 +13,6 @@ from google.type.money_pb2 import Money
 
 from fanxing.facts import Fact
 from fanxing.payments import Payment
-from fanxing.settings import DEMO
-from fanxing.store.open import open_store
 from fanxing.town.feed import feed
 from fanxing.town.findings import Result
 from fanxing.town.world import CURRENCY, DAYS, HOUR_US, Shop, Town, day_us
@@ -24,7 +20,6 @@ from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, p
 from fanxing.v1.decision_pb2 import Decision, Outcome
 from fanxing.wire import convert
 from fanxing.wire.client import Client
-from fanxing.wire.rail_simulator import paid
 
 BATCH = 1000
 STEPS_A_LOAN = 250
@@ -215,16 +210,3 @@ def scored_otherwise(played: Played) -> int:
 
 def _core(decision: Decision) -> tuple[object, ...]:
     return decision.outcome, _fen(decision.limit), decision.annual_rate.value, decision.row_digest
-
-
-def books(store: str, journal: Path) -> tuple[int, int, int]:
-    """The ledger's sum, and how many loans and fen the rail paid; read once the service has stopped."""
-
-    async def sum_fen() -> int:
-        opened = await open_store(store)
-        try:
-            return await opened.ledger_sum_fen(DEMO)
-        finally:
-            await opened.close()
-
-    return (asyncio.run(sum_fen()), *paid(journal))

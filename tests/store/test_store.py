@@ -14,6 +14,7 @@ from fanxing.flows.ports import ChangeSet, Committed, ConflictKind, Get, Increme
 from fanxing.ledger import Entry
 from fanxing.merchants import Merchant
 from fanxing.payments import PaymentKind, RecordedPayment, Sighting
+from fanxing.store.fake import FakeStore
 from fanxing.store.open import open_store
 from fanxing.store.postgres import PostgresStore
 from fanxing.store.schema import TABLES
@@ -139,6 +140,12 @@ class TestEveryStore:
         else:
             await store.commit("b", ChangeSet(inserts=(entry,)))
         assert await store.ledger_sum_fen("b") == (0 if isinstance(store, PostgresStore) else 7)
+
+    async def test_what_is_stored_takes_bytes(self, store):
+        before = await store.stored_bytes()
+        await store.commit("a", ChangeSet(inserts=tuple(payment(seq) for seq in range(1, 1000))))
+        grown = await store.stored_bytes() - before
+        assert grown == 0 if isinstance(store, FakeStore) else grown > 50_000
 
     async def test_a_caller_who_goes_away_halves_nothing(self, store):
         request = Request(rpc="r", request_id="1", command_hash="", resource_id="")

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from fanxing.books import read_books
 from fanxing.commands.town_tables import show
 from fanxing.launch import launched
-from fanxing.play import Played, books, latencies, play, results, scored_otherwise, steps
+from fanxing.play import Played, latencies, play, results, scored_otherwise, steps
 from fanxing.settings import TOWN_POLICY
 from fanxing.strategies.policy import load_policy
 from fanxing.town.findings import findings
@@ -59,17 +60,15 @@ def _played(town: Town, home: Path, console: Console) -> dict[str, Any]:
             task = bar.add_task("four months, then loans", total=steps(town))
             played = play(town, client, lambda count: bar.advance(task, count))
         cpu_s = sum(psutil.Process(service.process.pid).cpu_times()[:2])
-    ledger_sum_fen, rail_payments, rail_fen = books(f"sqlite:///{store}", journal)
+    books = read_books(f"sqlite:///{store}", journal)
     return {
         **findings(town, results(played), load_policy(TOWN_POLICY).constants.limit),
         "scored_otherwise": scored_otherwise(played),
         "payments": played.recorded,
         "duplicates": played.duplicates,
         **latencies(played),
-        **_cost(played, cpu_s, sum(path.stat().st_size for path in home.glob("town.sqlite*"))),
-        "ledger_sum_fen": ledger_sum_fen,
-        "rail_payments": rail_payments,
-        "rail_fen": rail_fen,
+        **_cost(played, cpu_s, books["stored_bytes"]),
+        **books,
     }
 
 
@@ -77,4 +76,4 @@ def _cost(played: Played, cpu_s: float, stored_bytes: int) -> dict[str, Any]:
     """The whole service's processor time and store over the loans made, four months of records included."""
     loans = len(played.loans)
     yuan = round(float(Tariff().yuan(int(cpu_s * 1e6), stored_bytes)) / loans, 6) if loans else None
-    return {"cpu_seconds": round(cpu_s, 2), "stored_bytes": stored_bytes, "yuan_per_loan": yuan}
+    return {"cpu_seconds": round(cpu_s, 2), "yuan_per_loan": yuan}

@@ -1,6 +1,5 @@
 """`fanxing replay berka` and `fanxing train`: history through the service, and the models that decide on it."""
 
-import asyncio
 import json
 import os
 import tempfile
@@ -18,18 +17,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from fanxing.books import Books, read_books
 from fanxing.launch import Launched, launched
 from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
-from fanxing.settings import DEMO
-from fanxing.store.open import open_store
 from fanxing.training import bank as berka
 from fanxing.wire.client import Client
-from fanxing.wire.rail_simulator import paid
 from fanxing.wire.tariff import Tariff
 
 replay_app = typer.Typer(no_args_is_help=True, help="Replays history through the gRPC contract.")
 train_app = typer.Typer(no_args_is_help=True, help="Fits a PD model and writes a policy directory.")
-Books = dict[str, int | None]
 Directory = Annotated[Path, typer.Argument(help="account.csv, loan.csv and trans.parquet in Berka's format.")]
 
 
@@ -89,18 +85,17 @@ def replay_berka(
     """
     bank = berka.read_bank(directory)
     chosen = policy or _trained(bank, directory)
-    books: Books = dict.fromkeys(("ledger_sum_fen", "rail_payments", "rail_fen"))
-    place = Place(store, store_owner, rail_journal, target)
-    with _service(chosen, place, books) as (at, service):
-        cpu = psutil.Process(service.process.pid) if service else None
-        before = sum(cpu.cpu_times()[:2]) if cpu else 0.0
-        with Client(at, token) as client, Progress(console=Console(stderr=True)) as bar:
+    with _service(chosen, Place(store, store_owner, rail_journal, target)) as run:
+        before = run.cpu_s()
+        with Client(run.target, token) as client, Progress(console=Console(stderr=True)) as bar:
             client.wait_ready(30)
             total = len(bank.merchants) + sum(map(len, bank.payments.values())) + len(bank.loans)
             task = bar.add_task("replay", total=total)
             done = replay(bank, client, lambda count: bar.advance(task, count))
-        spent = sum(cpu.cpu_times()[:2]) - before if cpu else None
-    found = _summary(bank, done, chosen, spent) | books
+        spent_s = run.cpu_s() - before if run.service else None
+    books = run.books or dict.fromkeys(Books.__annotations__)
+    found = _summary(bank, done, chosen) | {"cpu_seconds": spent_s} | books
+    found["yuan_per_loan"] = _yuan_per_loan(done, spent_s, run.books)
     if scores:
         write_scores(scores, bank, done, probabilities(done, chosen))
     if decisions:
@@ -135,11 +130,24 @@ class Place:
         return Path("var") if self.store and self.store.startswith("postgres") else scratch
 
 
+@dataclass(slots=True)
+class Run:
+    """What is played at: a target, the service where it is our own, and its books once that has stopped."""
+
+    target: str
+    service: Launched | None = None
+    books: Books | None = None
+
+    def cpu_s(self) -> float:
+        """Processor seconds that our own service has used so far."""
+        return float(sum(psutil.Process(self.service.process.pid).cpu_times()[:2])) if self.service else 0.0
+
+
 @contextmanager
-def _service(policy: Path, place: Place, books: Books) -> Iterator[tuple[str, Launched | None]]:
-    """The target and the service that was started for it; once that has stopped, `books` is filled."""
+def _service(policy: Path, place: Place) -> Iterator[Run]:
+    """The target, or a service started for it."""
     if place.target:
-        yield place.target, None
+        yield Run(place.target)
         return
     with tempfile.TemporaryDirectory() as scratch:
         home = place.home(Path(scratch))
@@ -149,29 +157,23 @@ def _service(policy: Path, place: Place, books: Books) -> Iterator[tuple[str, La
         caller = ("--currency", berka.CURRENCY, "--time-zone", berka.TIME_ZONE, "--clock", "CALLER")
         options = ("--listen", "127.0.0.1:0", "--store", url, *owner, "--rail-journal", str(rail), *caller)
         with launched("serve", *options, "--policy", str(policy), log=home / "service.log") as service:
-            yield service.target, service
-        books |= asyncio.run(_closed_books(url, rail))
+            run = Run(service.target, service)
+            yield run
+        run.books = read_books(url, rail)
 
 
-async def _closed_books(url: str, rail: Path) -> Books:
-    """What the ledger and the rail's journal say, read from the store and the journal themselves."""
-    store = await open_store(url)
-    try:
-        total = await store.ledger_sum_fen(DEMO)
-    finally:
-        await store.close()
-    payments, amount = paid(rail)
-    return {"ledger_sum_fen": total, "rail_payments": payments, "rail_fen": amount}
+def _yuan_per_loan(done: Replayed, cpu_s: float | None, books: Books | None) -> float | None:
+    """The service's processor time in this run and all that its store keeps, over the loans paid out."""
+    if cpu_s is None or books is None or not done.disbursed:
+        return None
+    return round(float(Tariff().yuan(int(cpu_s * 1e6), books["stored_bytes"])) / done.disbursed, 6)
 
 
-def _summary(bank: berka.Bank, done: Replayed, policy: Path, cpu_s: float | None) -> dict[str, float | int | None]:
+def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
     pd = probabilities(done, policy)
     history = berka.with_history(bank, berka.rows_of(bank))
     judged = [loan for loan, has in zip(bank.loans, history, strict=True) if has and loan.bad is not None]
     ranked = auc(judged, pd) if judged else None
-    yuan = None
-    if cpu_s is not None and done.disbursed:
-        yuan = float(Tariff().yuan(int(cpu_s * 1e6), 0)) / done.disbursed
     return {
         "payments": done.payments,
         "duplicates": done.duplicates,
@@ -186,8 +188,6 @@ def _summary(bank: berka.Bank, done: Replayed, policy: Path, cpu_s: float | None
         "principal_fen": done.principal_fen,
         **_percentiles("score_ms", done.score_ms),
         **_percentiles("disburse_ms", done.disburse_ms),
-        "cpu_seconds": cpu_s,
-        "yuan_per_loan": yuan,
     }
 
 
@@ -199,7 +199,7 @@ def _percentiles(name: str, times: list[float]) -> dict[str, float | None]:
     return {f"{name}_p50": round(float(p50), 3), f"{name}_p99": round(float(p99), 3)}
 
 
-def _show(found: dict[str, float | int | None]) -> None:
+def _show(found: dict[str, Any]) -> None:
     table = Table(show_header=False)
     for name, value in found.items():
         table.add_row(

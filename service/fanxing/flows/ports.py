@@ -186,6 +186,9 @@ class Store(Protocol):
     async def institutions(self) -> tuple[Institution, ...]:
         """All institutions, for start-up and settlement."""
 
+    async def stored_bytes(self) -> int:
+        """What the store takes, indexes and all, of every institution together."""
+
     async def close(self) -> None:
         """Finishes what is under way and lets go."""
 

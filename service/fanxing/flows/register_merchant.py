@@ -41,6 +41,7 @@ async def register_merchant(institution: Institution, command: RegisterMerchant,
         return ChangeSet()
 
     await once(institution, world.store, "RegisterMerchant", command, unit)
+    world.graphs.forget(institution, at_us)
     return await find(institution, Merchant, merchant.merchant_id, world)
 
 

@@ -54,6 +54,10 @@ class FakeStore:
         found = (record for tables in self._tables.values() for record in tables.get(Institution, {}).values())
         return tuple(record for record in found if isinstance(record, Institution))
 
+    async def stored_bytes(self) -> int:
+        """Nothing is kept."""
+        return 0
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

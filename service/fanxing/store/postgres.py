@@ -128,6 +128,12 @@ class PostgresStore:
             for row in json.loads(found or "[]")
         )
 
+    async def stored_bytes(self) -> int:
+        """Tables and indexes, in bytes."""
+        size = "SELECT to_json(sum(pg_total_relation_size(oid))) FROM pg_class WHERE relkind = 'r' AND relrowsecurity"
+        (found,) = await self._answers("", [Statement(size, "null")])
+        return int(json.loads(found or "0"))
+
     async def close(self) -> None:
         """Finishes what is under way and lets go of the connections."""
         await self._pool.close()

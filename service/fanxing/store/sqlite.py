@@ -106,6 +106,13 @@ class SqliteStore:
             Institution(institution_id=row[0], currency=row[1], time_zone=row[2], clock=Clock(row[3])) for row in rows
         )
 
+    async def stored_bytes(self) -> int:
+        """Pages in use, in bytes."""
+        pragmas = "pragma_page_count, pragma_freelist_count, pragma_page_size"
+        query = f"SELECT (page_count - freelist_count) * page_size FROM {pragmas}"
+        rows = await asyncio.get_running_loop().run_in_executor(self._reading, self._rows, query, ())
+        return int(rows[0][0])
+
     def _rows(self, query: str, arguments: tuple[str, ...]) -> list[tuple[str, ...]]:
         try:
             return self._reader.execute(query, arguments).fetchall()

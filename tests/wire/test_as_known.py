@@ -66,22 +66,37 @@ async def indicators(service, as_of_us, known_us):
 
 
 async def much_becomes_known(service):
-    """Days later: receipts, refunds and outflows of before and of now, new payers, and facts that replace old ones."""
+    """Days later: receipts, refunds and outflows of before and of now, new payers, new shops, facts for old ones."""
     now = service.clock.us = service.clock.us + 3 * DAY_US
     before = now - 30 * DAY_US
-    late = [payment("m1", f"late-{n}", before - n * 1000, payer_token=f"new-{n}", amount=yuan(50)) for n in range(40)]
-    late += [
-        payment("m1", f"back-{n}", before, kind=REFUND, refund_of=f"{n + 20}-1", amount=yuan(5)) for n in range(20)
-    ]
+    await new_payers_pay(service)
+    late = [payment("m1", f"back-{n}", before, kind=REFUND, refund_of=f"{n + 20}-1", amount=yuan(5)) for n in range(20)]
     late += [payment("m1", f"out-{n}", before, kind=OUTFLOW, amount=yuan(9), balance_after=yuan(n)) for n in range(5)]
     late += [payment("m1", f"now-{n}", now, payer_token=f"payer-{n}") for n in range(20)]
     assert (await service.record(*late)).accepted == len(late)
-    for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
-        seen = [payment(shop, f"late-{n}", before, payer_token=f"new-{n}") for n in range(40)]
-        assert (await service.record(*seen)).accepted == 40
+    await new_payers_are_seen_elsewhere(service)
     await record_debt(service, 50_000)
     await record_debt(service, 7, supersedes=service.debt.fact_id)
+    await one_hand_is_seen(service)
     service.clock.us += 3 * DAY_US
+
+
+async def new_payers_pay(service):
+    before = service.clock.us - 30 * DAY_US
+    late = [payment("m1", f"late-{n}", before - n * 1000, payer_token=f"new-{n}", amount=yuan(50)) for n in range(40)]
+    assert (await service.record(*late)).accepted == 40
+
+
+async def new_payers_are_seen_elsewhere(service):
+    for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
+        seen = [payment(shop, f"late-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)]
+        assert (await service.record(*seen)).accepted == 40
+
+
+async def one_hand_is_seen(service):
+    """Three new shops with one device: those elsewhere, whose owners theirs are, are one cluster from now on."""
+    for number in range(3):
+        await service.register(f"joins-{number}", controller_token=f"owner-elsewhere-{number}", device_token="till")
 
 
 def restarted(service):
@@ -213,14 +228,17 @@ async def test_a_line_and_its_draws_are_known_from_when_they_were_made(bank):
     assert [await indicators(bank, *moment) for moment in moments] == seen
 
 
-async def test_looking_ahead_freezes_nothing(bank):
+@pytest.mark.parametrize("becomes_known", [new_payers_are_seen_elsewhere, one_hand_is_seen])
+async def test_looking_ahead_freezes_nothing(bank, becomes_known):
     """A graph of a day that is still to come is not the one that decides when the day has come."""
-    ahead = bank.clock.us + 10 * DAY_US
-    now = bank.clock.us
+    await new_payers_pay(bank)
+    now, ahead = bank.clock.us, bank.clock.us + 10 * DAY_US
     bank.clock.us = ahead
-    await indicators(bank, ahead, ahead)
+    early = await indicators(bank, ahead, ahead)
     bank.clock.us = now
-    await much_becomes_known(bank)
+    await becomes_known(bank)
     bank.clock.us = ahead
+    late = await indicators(bank, ahead, ahead)
+    assert late != early
     async with Restarted(bank) as again:
-        assert await indicators(bank, ahead, ahead) == await indicators(again, ahead, ahead)
+        assert await indicators(again, ahead, ahead) == late

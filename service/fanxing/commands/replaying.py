@@ -1,5 +1,6 @@
 """`fanxing replay berka` and `fanxing train`: history through the service, and the models that decide on it."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+import fanxing
 from fanxing.books import Books, read_books
 from fanxing.launch import Launched, launched
 from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
@@ -106,12 +108,25 @@ def replay_berka(
 
 
 def _trained(bank: berka.Bank, directory: Path) -> Path:
-    """The policy fitted on this very data, from the cache or fitted now."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fanxing" / f"berka-{bank.sha256[:16]}"
+    """The policy fitted on this very data by this very code, from the cache or fitted now."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fanxing"
+    cache = home / f"berka-{bank.sha256[:16]}-{_code_sha256()[:16]}"
     if not (cache / "out_of_fold.csv").is_file():
         Console(stderr=True).print(f"no --policy: fitting one on {directory}")
         _training("berka").train(directory, cache)
     return cache
+
+
+def _code_sha256() -> str:
+    """Of everything that makes a policy out of data: indicators, training, and the policy that it starts from."""
+    package = Path(fanxing.__file__).parent
+    sources = sorted(
+        path
+        for room in ("indicators", "training", "policies/berka")
+        for path in (package / room).rglob("*")
+        if path.suffix in {".py", ".toml", ".cel"}
+    )
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ LATE_DAYS_MAX = 3
 
 def feed(town: Town, day: int) -> list[Payment]:
     """The payments reported on a day: one in a hundred comes one to three days late, one in 200 again a day later."""
-    told = list(_told(town, day))
-    return told + [payment for payment in _told(town, day - 1) if _chance(payment) % 200 == 7]
+    told = list(news(town, day))
+    return told + [payment for payment in news(town, day - 1) if _chance(payment) % 200 == 7]
 
 
 def late_days(payment: Payment) -> int:
@@ -21,7 +21,7 @@ def late_days(payment: Payment) -> int:
     return 1 + chance // 100 % LATE_DAYS_MAX if chance % 100 == 0 else 0
 
 
-def _told(town: Town, day: int) -> Iterator[Payment]:
+def news(town: Town, day: int) -> Iterator[Payment]:
     """What is reported for the first time, in the order of happening."""
     for happened in range(max(0, day - LATE_DAYS_MAX), day + 1):
         for payment in town.payments[happened]:

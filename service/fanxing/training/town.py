@@ -17,6 +17,7 @@ from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.payments import Payment, PaymentKind, RecordedPayment, Sighting
+from fanxing.town.feed import news
 from fanxing.town.world import DAYS, FIRST_DAY, HOUR_US, TIME_ZONE, Town, build_town, day_us
 from fanxing.training.fit import Fitted, Task, digest_of, fit, publish_model
 
@@ -110,9 +111,9 @@ def rows_of(town: Town) -> Iterator[np.ndarray]:
 def _logs(town: Town) -> tuple[dict[str, list[RecordedPayment]], list[Sighting]]:
     logs: dict[str, list[RecordedPayment]] = defaultdict(list)
     first: dict[tuple[str, str], int] = {}
-    for day, payments in enumerate(town.payments):
+    for day in range(len(town.payments)):
         known_us = day_us(day + 1) - HOUR_US
-        for payment in payments:
+        for payment in news(town, day):
             log = logs[payment.merchant_id]
             sent = {name: getattr(payment, name) for name in _FIELDS}
             log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=known_us, content_hash=""))

@@ -16,7 +16,7 @@ from fanxing.errors import FanxingError, InvalidRequest
 from fanxing.flows.policies import CHAMPION, publish
 from fanxing.flows.ports import ActivePolicy, ChangeSet, Get, Quota, Store
 from fanxing.flows.score import FUNDING
-from fanxing.flows.settle import settle
+from fanxing.flows.settle import returns, settle
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.rail.v1 import payout_rail_service_pb2_grpc
@@ -147,9 +147,13 @@ def run_rail_simulator(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _background(institutions: list[Institution], settings: Settings, world: World) -> AsyncIterator[None]:
-    """Settles what is pending and takes up newly published policies, until the block ends."""
+    """Settles what is pending, asks what came back, and takes up newly published policies, until the block ends."""
     tasks = [
         asyncio.create_task(_every(settings.settle_every_s, settle, institution, world)) for institution in institutions
+    ]
+    tasks += [
+        asyncio.create_task(_every(settings.returns_every_s, returns, institution, world))
+        for institution in institutions
     ]
     tasks += [asyncio.create_task(_every(POLICY_EVERY_S, _reload, institution, world)) for institution in institutions]
     try:

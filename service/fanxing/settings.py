@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     rail_journal: Path = Field(Path("var/rail.jsonl"), description="journal of the embedded rail simulator")
     rail_timeout_s: float = Field(5.0, gt=0, le=60)
     settle_every_s: float = Field(2.0, gt=0)
+    returns_every_s: float = Field(600.0, gt=0)
     reflection: bool = Field(default=False, description="answer gRPC server reflection")
     vcpu_second_yuan: Decimal = Decimal("0.00017")
     gigabyte_kept_yuan: Decimal = Decimal(60)

@@ -1,9 +1,11 @@
 """Settle: a loan whose payout is not known is asked about until the rail says.
 
 Silence is UNKNOWN, never a failure. Only REFUSED or CANCELLED voids. NOT_FOUND proves nothing while a Pay may be in
-flight, so the same transfer is sent again; the rail pays an id once.
+flight, so the same transfer is sent again; the rail pays an id once. What was paid may come back within days, when the
+receiving bank returns it; `returns` asks.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import structlog
@@ -22,27 +24,49 @@ from fanxing.lending.loan import Loan, LoanState
 
 log = structlog.get_logger()
 BATCH = 256
+RETURN_US = 10 * 86_400_000_000
+"""For so long after its payout a loan is asked about; a receiving bank that cannot book it sends it back by then."""
 _OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)
 
 
 async def settle(institution: Institution, world: World) -> int:
     """Asks about every PENDING loan of an institution and returns how many found their end."""
     settled = 0
-    after: tuple[int, str] | tuple[()] = ()
+    async for loan in _loans(institution, LoanState.PENDING, (), world):
+        if loan.loan_id in world.paying:
+            continue
+        answer = await world.rail.query(loan.transfer_id)
+        if answer.state is RailState.NOT_FOUND:
+            settled += (await pay_out(institution, loan, world)).state is not LoanState.PENDING
+        else:
+            settled += (await finish(institution, loan, answer, world)).state is not LoanState.PENDING
+    return settled
+
+
+async def returns(institution: Institution, world: World) -> int:
+    """Asks about every loan paid out of late, and returns how many have come back.
+
+    An institution with a CALLER clock lives in the past, where nothing comes back any more.
+    """
+    returned = 0
+    async for loan in _loans(institution, LoanState.ACTIVE, (world.now() - RETURN_US,), world):
+        answer = await world.rail.query(loan.transfer_id)
+        returned += (await finish(institution, loan, answer, world)).state is LoanState.RETURNED
+    return returned
+
+
+async def _loans(
+    institution: Institution, state: LoanState, after: tuple[int | str, ...], world: World
+) -> AsyncIterator[Loan]:
+    """All loans in a state, oldest first, from after a moment on."""
+    order = ("state", "created_us", "loan_id")
     while True:
-        order = ("state", "created_us", "loan_id")
-        query = Range(Loan, order, prefix=(LoanState.PENDING,), after=after, limit=BATCH)
+        query = Range(Loan, order, prefix=(state,), after=after, limit=BATCH)
         loans = Snapshot(await world.store.read(institution.institution_id, query)).many(0, Loan)
         for loan in loans:
-            if loan.loan_id in world.paying:
-                continue
-            answer = await world.rail.query(loan.transfer_id)
-            if answer.state is RailState.NOT_FOUND:
-                settled += (await pay_out(institution, loan, world)).state is not LoanState.PENDING
-            else:
-                settled += (await finish(institution, loan, answer, world)).state is not LoanState.PENDING
+            yield loan
         if len(loans) < BATCH:
-            return settled
+            return
         after = (loans[-1].created_us, loans[-1].loan_id)
 
 
@@ -77,7 +101,8 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
         assert held is not None
         assert line is not None
         assert transfer is not None
-        if held.state is not LoanState.PENDING:
+        came_back = held.state is LoanState.ACTIVE and answer.state is RailState.RETURNED
+        if held.state is not LoanState.PENDING and not came_back:
             if not _agrees(held, answer):
                 log.error(
                     "rail contradicts itself", transfer_id=held.transfer_id, booked=held.state, says=answer.state.value
@@ -102,6 +127,17 @@ def _booked(
 ) -> ChangeSet:
     amount = transfer.amount_fen
     give_back = (Increment(FUNDING, -amount),) if funded else ()
+    if loan.state is LoanState.ACTIVE:
+        assert answer.state is RailState.RETURNED
+        return ChangeSet(
+            inserts=ledger.returned(transfer, at_us),
+            updates=(
+                loan.step(LoanState.RETURNED, at_us, answer.detail),
+                line.give_back(amount),
+                replace(transfer, state=TransferState.RETURNED, version=transfer.version + 1),
+            ),
+            increments=give_back,
+        )
     if answer.state is RailState.PAID:
         return ChangeSet(
             inserts=ledger.posted(transfer, at_us),

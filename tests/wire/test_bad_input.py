@@ -7,7 +7,7 @@ import pytest
 from google.type.money_pb2 import Money
 from tests.served import DAY_US, new_id, payment, refused, yuan
 
-from fanxing.v1 import lending_pb2, lending_service_pb2, payment_pb2, payment_service_pb2
+from fanxing.v1 import decision_service_pb2, lending_pb2, lending_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.error_reason_pb2 import ErrorReason
 from fanxing.wire import convert
 
@@ -32,6 +32,8 @@ def reason(refusal):
         ({"kind": payment_pb2.PAYMENT_KIND_REFUND}, ("REFUND_REFERENCE_INVALID", "refund_of")),
         ({"refund_of": "r1"}, ("REFUND_REFERENCE_INVALID", "refund_of")),
         ({"payer_account_age_days": -1}, ("INVALID_REQUEST", "payer_account_age_days")),
+        ({"payer_token": "someone\0"}, ("INVALID_REQUEST", "payer_token")),
+        ({"device_token": "till 1"}, ("INVALID_REQUEST", "device_token")),
     ],
 )
 async def test_a_bad_payment_is_refused_alone(service, changes, expected):
@@ -132,6 +134,41 @@ async def test_two_merchants_cannot_have_one_id(service):
     said = await refused(service.register(name="Buns"))
     assert (said.status, said.reason, said.fields) == (
         STATUS.ALREADY_EXISTS, "MERCHANT_EXISTS", ["merchant.merchant_id"])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Noodles\0"},
+        {"name": "Noo\ndles"},
+        {"place": "a\x1b[31mb"},
+        {"controller_token": "owner\0"},
+        {"payout_account_token": "account of mine"},
+        {"device_token": "\u7801"},
+        {"time_zone": "../etc/passwd"},
+        {"frontage": float("nan")},
+    ],
+)
+async def test_a_merchant_with_what_no_sign_or_token_has_is_refused_by_its_field(service, changes):
+    said = await refused(service.register("odd", **changes))
+    (name,) = changes
+    assert (said.status, said.reason) == (STATUS.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert said.fields == [f"merchant.{name}"]
+
+
+async def test_a_name_in_any_script_and_an_empty_place_come_back_as_they_went(service):
+    names = ("老王包子铺 №1", "Café 🍜\u200d🍳 \u202b\u0645\u0642\u0647\u0649\u202c", "a" * 200)
+    for number, name in enumerate(names):
+        registered = await service.register(f"odd-{number}", name=name, place="")
+        assert registered.merchant.name == name
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+async def test_an_indicator_that_is_no_number_is_refused(service, value):
+    query = decision_service_pb2.EvaluateRequest(indicators={"evidence_b": value}, category="canteen")
+    said = await refused(service.decisions.Evaluate(query))
+    assert (said.status, said.reason) == (STATUS.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert said.fields == ["indicators[evidence_b]"]
 
 
 async def test_a_request_id_is_good_for_one_request(service):

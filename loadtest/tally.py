@@ -55,13 +55,13 @@ class Tally:
 
     def show(self, console: Console) -> None:
         """The report as tables."""
-        table = Table(title=f"{self.seconds:.1f} s")
-        rows = [(name, self._rpc(name)) for name in self.latencies_ms]
+        table = Table(title=f"{self.seconds:.1f} s; latencies in milliseconds, as callers see them")
         table.add_column("RPC", no_wrap=True)
-        for name in rows[0][1] if rows else ():
-            table.add_column(name.replace("_", " "), justify="right")
-        for name, values in rows:
-            table.add_row(name, *(f"{value:,}" for value in values.values()))
+        for heading in ("calls", "failed", "a second", *(f"p{each}" for each in PERCENTILES), "max"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name in self.latencies_ms:
+            calls, failed, *measured = self._rpc(name).values()
+            table.add_row(name, f"{calls:,}", f"{failed:,}", *(f"{value:,.1f}" for value in measured))
         console.print(table)
         console.print(f"applications {dict(self.applications)}, loans {dict(self.loans)}")
         for (rpc, reason), count in self.failures.items():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fanxing.launch import launched
+
 GUIDES = Path(__file__).parents[2] / "docs/guides"
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("postgres")]
 
@@ -57,6 +59,19 @@ def test_a_policy_is_fitted_changed_and_compared(tmp_path, bank):
 def test_two_processes_serve_one_institution_from_postgresql(tmp_path, database):
     told = followed("operate.md", tmp_path / "guide", STORE=database.url, STORE_OWNER=database.owner_url)
     assert told.count("Fruit stall") == 2
+
+
+def test_the_call_of_the_readme_is_answered(tmp_path):
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```$", (GUIDES.parents[1] / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    options = ("--listen", "127.0.0.1:0", "--store", "memory:", "--rail-journal", str(tmp_path / "rail.jsonl"))
+    with launched("serve", *options, log=tmp_path / "service.log") as service:
+        here = code.replace("127.0.0.1:50051", service.target)
+        assert here != code
+        done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 'code: "' in done.stdout
 
 
 def test_the_roles_are_those_that_the_tests_run_with():

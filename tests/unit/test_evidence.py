@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import NAMES
-from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph, evidence, wallet_evidence
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
@@ -151,14 +151,6 @@ def test_wallets_alone_are_worth_what_is_left_when_nobody_vouches(crowds):
 
 DAY, DAY_US = date(2026, 9, 1), 86_400_000_000
 NOW_US = (DAY - date(1970, 1, 1)).days * DAY_US
-NOTHING = Exposure(
-    lines_open=0,
-    outstanding_fen=0,
-    group_outstanding_fen=0,
-    previous_limit_fen=None,
-    instalments_paid_on_time=0,
-    funder_headroom_fen=None,
-)
 
 
 def shop(name, hand, age_days):
@@ -209,7 +201,7 @@ def bought(hands, age_days=400, fakes=300):
         for seq, each in enumerate(accounts, 1)
     ]
     ask = Ask(requested_fen=None, term_months=12)
-    row = measure(mine, fold(EMPTY, log), (), graph, NOTHING, ask, NOW_US, "Asia/Shanghai")
+    row = measure(mine, fold(EMPTY, log), (), graph, NOTHING_DRAWN, ask, NOW_US, "Asia/Shanghai")
     return row[NAMES.index("evidence_b")]
 
 

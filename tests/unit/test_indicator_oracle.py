@@ -13,7 +13,7 @@ from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expe
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind, known_facts
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import NAMES
-from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
 from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
@@ -204,16 +204,6 @@ def payment(name, payer, at, fen=60_000, known_us=0, **more):
     return RecordedPayment(**common | ids | more)
 
 
-NOTHING = Exposure(
-    lines_open=0,
-    outstanding_fen=0,
-    group_outstanding_fen=0,
-    previous_limit_fen=None,
-    instalments_paid_on_time=0,
-    funder_headroom_fen=None,
-)
-
-
 def plain(zone, as_of_us, payments):
     return {
         "merchant": shop(zone),
@@ -224,7 +214,7 @@ def plain(zone, as_of_us, payments):
         "cut": 1,
         "facts": (),
         "ask": Ask(requested_fen=None, term_months=12),
-        "exposure": NOTHING,
+        "exposure": NOTHING_DRAWN,
     }
 
 

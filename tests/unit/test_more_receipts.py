@@ -17,7 +17,7 @@ from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import NAMES
-from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
 from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
@@ -27,7 +27,7 @@ from fanxing.settings import TOWN_POLICY
 from fanxing.strategies.limit import READS, limit
 from fanxing.strategies.policy import load_policy
 from fanxing.town.world import HOUR_US, TIME_ZONE, build_town, day_us
-from fanxing.training.town import _EXPOSURE, _logs
+from fanxing.training.town import _logs
 
 RULES = load_policy(TOWN_POLICY).constants.limit
 FINE = replace(RULES, step_fen=1)
@@ -210,7 +210,7 @@ def test_a_payment_split_in_two_does_not_move_a_bit_of_what_the_limit_reads(trad
     [(300, 0, 1), (500, 0, 299), (8_001, 0, 8_000), (20_000, 0, 8_000), (1_000, 500, 500), (1_000, 600, 600)],
 )
 def test_a_split_passes_neither_the_smallest_nor_the_largest_sum_nor_the_half_sent_back(fen, back, part):
-    trade = {"facts": (), "exposure": _EXPOSURE, "shop": shop(400)}
+    trade = {"facts": (), "exposure": NOTHING_DRAWN, "shop": shop(400)}
     refund = payment("r", "payer-3", max(back, 1), 19 * DAY_US, kind=PaymentKind.REFUND, refund_of="p")
     rest = [refund] if back else []
     whole = [payment("p", "payer-3", fen, 20 * DAY_US)]
@@ -264,7 +264,7 @@ def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit
         log = [replace(each, known_us=at_us) for each in logs_of[one.merchant.merchant_id]]
         mixed = [replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
         first, other = (
-            measure(one.merchant, fold(EMPTY, each), (), graph, _EXPOSURE, ASK, at_us, TIME_ZONE)
+            measure(one.merchant, fold(EMPTY, each), (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
             for each in (log, mixed)
         )
         read = [NAMES.index(name) for name in sorted(READ)]
@@ -272,13 +272,13 @@ def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit
 
 
 def town_limit(merchant, history, graph, at_us):
-    row = measure(merchant, history, (), graph, _EXPOSURE, ASK, at_us, TIME_ZONE)
+    row = measure(merchant, history, (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
     return limit(FINE, present(row), 0.03, merchant.category, 12)[1]
 
 
 def test_a_payer_on_the_merchants_own_device_is_a_flag_and_takes_back_what_it_gave():
     """Frozen in (A): whoever pays with the till's own device is no genuine payer, and its receipts count no more."""
-    trade = {"facts": (REPORT,), "exposure": _EXPOSURE, "pd_upper": 0.01, "shop": shop(400)}
+    trade = {"facts": (REPORT,), "exposure": NOTHING_DRAWN, "pd_upper": 0.01, "shop": shop(400)}
     log = [payment(f"p{age}", "payer-5", 8_000, age * DAY_US) for age in range(187)]
     till = payment("till", "payer-5", 8_000, 20 * DAY_US, device_token="till")
     assert caps_and_limit(FINE, trade, measured(trade, log))[1] > 0

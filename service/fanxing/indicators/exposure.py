@@ -16,3 +16,13 @@ class Exposure:
     previous_limit_fen: int | None
     instalments_paid_on_time: int
     funder_headroom_fen: int | None
+
+
+NOTHING_DRAWN = Exposure(
+    lines_open=0,
+    outstanding_fen=0,
+    group_outstanding_fen=0,
+    previous_limit_fen=None,
+    instalments_paid_on_time=0,
+    funder_headroom_fen=None,
+)

@@ -19,7 +19,7 @@ from pyarrow import parquet
 from fanxing.errors import InvalidRequest
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import INDEX
-from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
@@ -28,14 +28,6 @@ from fanxing.payments import Payment, PaymentKind, RecordedPayment
 CURRENCY, TIME_ZONE = "CZK", "Europe/Prague"
 HISTORY_DAYS = 60
 """Without the file's own column, a loan has history when a payment of the last 60 days is known."""
-NOTHING_DRAWN = Exposure(
-    lines_open=0,
-    outstanding_fen=0,
-    group_outstanding_fen=0,
-    previous_limit_fen=None,
-    instalments_paid_on_time=0,
-    funder_headroom_fen=None,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

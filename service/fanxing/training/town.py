@@ -12,7 +12,7 @@ import numpy as np
 from fanxing.facts import Fact
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import INDEX
-from fanxing.indicators.exposure import Exposure
+from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
@@ -58,14 +58,6 @@ MONOTONE = {
 }
 """More genuine payers and more trade never raise the PD; more debt never lowers it."""
 _FIELDS = tuple(field.name for field in fields(Payment))
-_EXPOSURE = Exposure(
-    lines_open=0,
-    outstanding_fen=0,
-    group_outstanding_fen=0,
-    previous_limit_fen=None,
-    instalments_paid_on_time=0,
-    funder_headroom_fen=None,
-)
 
 
 def train(out: Path) -> Fitted:
@@ -105,7 +97,7 @@ def rows_of(town: Town) -> Iterator[np.ndarray]:
     for shop in town.shops:
         merchant, log = shop.merchant, logs[shop.merchant.merchant_id]
         told = tuple(facts[merchant.merchant_id])
-        yield measure(merchant, fold(EMPTY, log), told, graph, _EXPOSURE, ask, DECIDED_US, TIME_ZONE)
+        yield measure(merchant, fold(EMPTY, log), told, graph, NOTHING_DRAWN, ask, DECIDED_US, TIME_ZONE)
 
 
 def _logs(town: Town) -> tuple[dict[str, list[RecordedPayment]], list[Sighting]]:

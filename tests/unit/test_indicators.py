@@ -7,12 +7,13 @@ import pytest
 from fanxing.facts import known_facts
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
+from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.payments import Sighting
 from fanxing.town.world import HOUR_US, TIME_ZONE, build_town, day_us
-from fanxing.training.town import _EXPOSURE, _logs
+from fanxing.training.town import _logs
 
 CUT_US = day_us(90) + 9 * HOUR_US
 ASK = Ask(requested_fen=None, term_months=12)
@@ -29,7 +30,7 @@ def town():
 
 
 def row(merchant, history, graph, facts=(), as_of_us=CUT_US):
-    return measure(merchant, history, facts, graph, _EXPOSURE, ASK, as_of_us, TIME_ZONE).tobytes()
+    return measure(merchant, history, facts, graph, NOTHING_DRAWN, ASK, as_of_us, TIME_ZONE).tobytes()
 
 
 def test_payments_known_later_change_no_bit(town):

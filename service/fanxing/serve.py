@@ -54,7 +54,7 @@ def run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    asked = tenancies(settings)
+    asked, stop = tenancies(settings), _stop_asked()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store, owner_url=settings.store_owner)
         stack.push_async_callback(store.close)
@@ -70,7 +70,7 @@ async def _serve(settings: Settings) -> None:
         await server.start()
         await report_health(health, serving=True)
         _say(event="serving", target=f"{settings.host}:{port}", institutions=[each.institution_id for each in asked])
-        await _asked_to_stop()
+        await stop.wait()
         await report_health(health, serving=False)
         await server.stop(GRACE_S)
 
@@ -137,9 +137,10 @@ def run_rail_simulator(settings: Settings) -> None:
     """Serves the simulated rail alone, for several service processes that share it."""
 
     async def rail() -> None:
+        stop = _stop_asked()
         server, port = await start_rail_simulator(settings, settings.listen)
         _say(event="serving", target=f"{settings.host}:{port}", simulated=True)
-        await _asked_to_stop()
+        await stop.wait()
         await server.stop(GRACE_S)
 
     uvloop.run(rail())
@@ -187,8 +188,9 @@ def _tenants(asked: tuple[Tenancy, ...]) -> Tenants:
     return Tenants(by_token, None if by_token else asked[0].institution())
 
 
-async def _asked_to_stop() -> None:
+def _stop_asked() -> asyncio.Event:
+    """Set once SIGTERM or SIGINT comes. Made before anybody is told that we serve: whoever is told may stop us."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

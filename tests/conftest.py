@@ -52,3 +52,12 @@ async def execute(url, *statements):
 def database(database_server):
     """A new, empty data base."""
     return database_server.database(f"fanxing_{uuid.uuid4().hex[:16]}")
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))])
+def address(request, tmp_path):
+    """What `open_store` is told, for each kind of store."""
+    if request.param == "postgres":
+        made = request.getfixturevalue("database")
+        return {"url": made.url, "owner_url": made.owner_url}
+    return {"url": "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'store.sqlite'}"}

@@ -48,14 +48,6 @@ def payment(seq, merchant_id="m1"):
     )
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))])
-def address(request, tmp_path):
-    if request.param == "postgres":
-        made = request.getfixturevalue("database")
-        return {"url": made.url, "owner_url": made.owner_url}
-    return {"url": "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'store.sqlite'}"}
-
-
 @pytest.fixture
 async def store(address):
     opened = await open_store(**address)

@@ -7,8 +7,8 @@ from fanxing.errors import OfferDigestMismatch, OfferExpired
 from fanxing.flows.find import find
 from fanxing.flows.moments import US_PER_SECOND, known_moment, moment
 from fanxing.flows.once import once
-from fanxing.flows.ports import ChangeSet, Snapshot
-from fanxing.flows.score import lines_query, seen_at
+from fanxing.flows.ports import ChangeSet
+from fanxing.flows.score import group_of, lines_of, seen_at
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -37,9 +37,12 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
         accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
         assert application.offer is not None, "an approved application has an offer"
         _check(application.offer, command.offer_digest, at_us)
-        await _refuse_overtaken(institution, application, world)
+        group = await group_of(institution, merchant, world)
+        _refuse_overtaken(application, await lines_of(institution, (merchant, *group), world))
         line = _opened(application, application.offer, line_id, at_us)
-        return ChangeSet(inserts=(line,), updates=(accepted, seen_at(merchant, at_us)))
+        # Their versions too, so that of two shops of one owner that accept at once one notices the other.
+        touched = tuple(replace(other, version=other.version + 1) for other in group)
+        return ChangeSet(inserts=(line,), updates=(accepted, seen_at(merchant, at_us), *touched))
 
     return await find(
         institution, CreditLine, await once(institution, world.store, "AcceptOffer", command, unit), world
@@ -54,10 +57,9 @@ def _check(offer: Offer, digest: str, at_us: int) -> None:
         raise OfferExpired(f"the offer ended at {expired}", field="application_id", expired_at=expired)
 
 
-async def _refuse_overtaken(institution: Institution, application: Application, world: World) -> None:
-    """An offer rests on the lines of its moment: of several offers for the same trade only one is lent."""
-    answers = await world.store.read(institution.institution_id, lines_query(application.merchant_id))
-    since = [line for line in Snapshot(answers).many(0, CreditLine) if line.created_us >= application.created_us]
+def _refuse_overtaken(application: Application, lines: tuple[CreditLine, ...]) -> None:
+    """An offer rests on the lines of its moment: of several offers for one controller's trade only one is lent."""
+    since = [line for line in lines if line.created_us >= application.created_us]
     if since:
         opened = datetime.fromtimestamp(since[0].created_us / US_PER_SECOND, UTC).isoformat()
         raise OfferExpired(

@@ -117,7 +117,7 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
         facts=answers.many(2, Fact),
         lines=answers.many(3, CreditLine),
         loans=answers.many(4, Loan),
-        group_lines=await _group_lines(institution, merchant, world),
+        group_lines=await lines_of(institution, await group_of(institution, merchant, world), world),
         headroom_fen=None if quota is None else quota.limit_fen - quota.used_fen,
     )
 
@@ -127,14 +127,18 @@ def lines_query(merchant_id: str) -> Range:
     return Range(CreditLine, ("merchant_id", "created_us", "line_id"), prefix=(merchant_id,))
 
 
-async def _group_lines(institution: Institution, merchant: Merchant, world: World) -> tuple[CreditLine, ...]:
-    """Lines of the other merchants under the same controller."""
+async def group_of(institution: Institution, merchant: Merchant, world: World) -> tuple[Merchant, ...]:
+    """The other merchants under the same controller."""
     controlled = Range(Merchant, ("controller_token", "merchant_id"), prefix=(merchant.controller_token,))
     answers = Snapshot(await world.store.read(institution.institution_id, controlled))
-    others = [other.merchant_id for other in answers.many(0, Merchant) if other.merchant_id != merchant.merchant_id]
-    if not others:
+    return tuple(other for other in answers.many(0, Merchant) if other.merchant_id != merchant.merchant_id)
+
+
+async def lines_of(institution: Institution, merchants: tuple[Merchant, ...], world: World) -> tuple[CreditLine, ...]:
+    """All credit lines of these merchants."""
+    if not merchants:
         return ()
-    queries = (lines_query(merchant_id) for merchant_id in others)
+    queries = (lines_query(merchant.merchant_id) for merchant in merchants)
     lines = await world.store.read(institution.institution_id, *queries)
     return tuple(line for answer in lines for line in answer if isinstance(line, CreditLine))
 

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
+from tests.meeting import Meeting
 from tests.served import DAY_US, new_id, payment, refused, served, yuan
 
 from fanxing.institutions import Clock
@@ -302,25 +303,9 @@ async def test_draws_that_race_for_a_line_on_disk_never_pass_it(on_disk):
     assert await on_disk.world.store.ledger_sum_fen("demo") == 0
 
 
-class MeetingStore(FakeStore):
-    """Holds so many commits until the last of them is there: all have read before any has written."""
-
-    def __init__(self):
-        super().__init__()
-        self.awaited, self.all_there = 0, asyncio.Event()
-
-    async def commit(self, institution_id, changes):
-        if self.awaited:
-            self.awaited -= 1
-            if not self.awaited:
-                self.all_there.set()
-            await self.all_there.wait()
-        return await super().commit(institution_id, changes)
-
-
 @pytest.mark.parametrize("name", ["accept", "disburse"])
 async def test_of_two_that_have_read_the_same_one_is_granted(tmp_path, policy_directory, name):
-    store, pb = MeetingStore(), lending_service_pb2
+    store, pb = Meeting(FakeStore()), lending_service_pb2
     async with served(tmp_path, policy_directory, store=store) as service:
         await service.register()
         await service.trade(days=90, payers=60, per_day=4)

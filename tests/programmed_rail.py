@@ -33,6 +33,7 @@ class ProgrammedRail(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
 
     def __init__(self):
         self.says, self.transfers, self.payments, self.calls = deque(), {}, Counter(), Counter()
+        self.amounts = {}
         self.asked_to_pay, self.may_pay = asyncio.Event(), asyncio.Event()
         self.may_pay.set()
 
@@ -55,10 +56,12 @@ class ProgrammedRail(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
         if transfer_id not in self.transfers:
             await context.abort(STATUS.NOT_FOUND, "no such transfer")
         shown = "another" if told is ANOTHERS else transfer_id
-        return rail_pb.Transfer(transfer_id=shown, state=self.transfers[transfer_id], detail="as told")
+        state, amount = self.transfers[transfer_id], self.amounts.get(transfer_id)
+        return rail_pb.Transfer(transfer_id=shown, state=state, detail="as told", amount=amount)
 
     async def Pay(self, request, context):  # noqa: N802  the contract's name
         self.calls["Pay"] += 1
+        self.amounts.setdefault(request.transfer_id, request.amount)
         self.asked_to_pay.set()
         await self.may_pay.wait()
         usual = self.transfers.get(request.transfer_id, PAID)

@@ -6,6 +6,7 @@ from collections import Counter
 import grpc
 import pytest
 import structlog
+from google.type.money_pb2 import Money
 from tests.programmed_rail import (
     ANOTHERS,
     CANCELLED,
@@ -225,3 +226,20 @@ async def test_a_rail_that_is_down_and_comes_up_pays_once(tmp_path, policy_direc
         assert rail.payments.total() == 1
     await ours.close()
     await server.stop(None)
+
+
+@pytest.mark.parametrize("amount", [yuan(10), yuan(100, "USD"), None, Money(currency_code="CNY", nanos=1)])
+async def test_a_rail_that_moved_another_amount_is_not_booked_and_cried_out(service, amount):
+    draw = service.draw(service.held, yuan(100))
+    service.rail.says.append(STATUS.UNAVAILABLE)
+    assert await disbursed(service, draw) == "PENDING"
+    (transfer_id,) = service.rail.amounts
+    service.rail.comes_to(transfer_id, PAID)
+    service.rail.amounts[transfer_id] = amount
+    with structlog.testing.capture_logs() as logs:
+        assert await settle(service.institution, service.world) == 0
+    assert [entry["event"] for entry in logs] == ["rail speaks of another amount"]
+    assert await stands(service) == books("PENDING", 100)
+    service.rail.amounts[transfer_id] = yuan(100)
+    assert await settle(service.institution, service.world) == 1
+    assert await stands(service) == books("ACTIVE", 100)

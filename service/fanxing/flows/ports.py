@@ -207,10 +207,12 @@ class RailState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RailAnswer:
-    """A state and what the bank says about it."""
+    """A state, what the bank says about it, and the amount that it speaks of (None where it spoke of none)."""
 
     state: RailState
     detail: str = ""
+    currency: str = ""
+    amount_fen: int | None = None
 
 
 class Rail(Protocol):

@@ -27,6 +27,7 @@ BATCH = 256
 RETURN_US = 10 * 86_400_000_000
 """For so long after its payout a loan is asked about; a receiving bank that cannot book it sends it back by then."""
 _OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)
+_MOVED = (RailState.PAID, RailState.RETURNED)
 
 
 async def settle(institution: Institution, world: World) -> int:
@@ -101,6 +102,8 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
         assert held is not None
         assert line is not None
         assert transfer is not None
+        if not _speaks_of(transfer, institution, answer):
+            return held
         came_back = held.state is LoanState.ACTIVE and answer.state is RailState.RETURNED
         if held.state is not LoanState.PENDING and not came_back:
             if not _agrees(held, answer):
@@ -113,6 +116,17 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
         if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us, funded=funded)):
             return await find(institution, Loan, loan.loan_id, world)
     raise Contention("other calls changed the same line; retry with the same request_id")
+
+
+def _speaks_of(transfer: Transfer, institution: Institution, answer: RailAnswer) -> bool:
+    """Whether money that moved is the money that was asked for. What is not is for a person; nothing is booked."""
+    told = (answer.currency, answer.amount_fen)
+    if answer.state not in _MOVED or told == (institution.currency, transfer.amount_fen):
+        return True
+    log.error(
+        "rail speaks of another amount", transfer_id=transfer.transfer_id, asked_fen=transfer.amount_fen, says=told
+    )
+    return False
 
 
 def _agrees(held: Loan, answer: RailAnswer) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 import grpc
 import structlog
 
+from fanxing.errors import AmountOutOfRange
 from fanxing.flows.ports import RailAnswer, RailState
 from fanxing.institutions import Institution
 from fanxing.ledger import Transfer
@@ -68,4 +69,12 @@ class GrpcRail:
         if transfer.transfer_id != transfer_id:
             log.error("rail answered about another transfer", asked=transfer_id, got=transfer.transfer_id)
             return RailAnswer(RailState.UNKNOWN, "answered about another transfer")
-        return RailAnswer(_STATES.get(transfer.state, RailState.UNKNOWN), transfer.detail)
+        state, currency = _STATES.get(transfer.state, RailState.UNKNOWN), transfer.amount.currency_code
+        return RailAnswer(state, transfer.detail, currency, _amount_fen(transfer))
+
+
+def _amount_fen(transfer: pb.Transfer) -> int | None:
+    try:
+        return convert.fen(transfer.amount, transfer.amount.currency_code, "amount")
+    except AmountOutOfRange:
+        return None

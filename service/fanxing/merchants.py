@@ -8,9 +8,9 @@ from datetime import date
 class Merchant:
     """A merchant and the counters of its record.
 
-    `registered_us` is the moment of its registration, `last_known_us` that of its newest record, which never decreases;
-    both in microseconds since 1970 UTC. `payment_count` and `fact_count` are the last numbers given to its payments and
-    facts, without gap. `version` guards every change.
+    In microseconds since 1970 UTC: `registered_us` is the moment of its registration, `last_told_us` the latest that a
+    call for it named, `last_known_us` that of its newest record, which every call moves on. `payment_count` and
+    `fact_count` are the last numbers given to its payments and facts, without gap. `version` guards every change.
     """
 
     merchant_id: str
@@ -29,6 +29,7 @@ class Merchant:
     registered_us: int = 0
     payment_count: int = 0
     fact_count: int = 0
+    last_told_us: int = 0
     last_known_us: int = 0
     version: int = 1
 

@@ -41,7 +41,7 @@ async def test_an_offer_that_another_shop_of_the_owner_overtook_is_expired(servi
     said = await refused(service.lending.AcceptOffer(second))
     assert (said.status, said.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "OFFER_EXPIRED")
     assert [line.merchant_id for line in await lines(service)] == ["m1"]
-    service.clock.us += 1
+    service.clock.us += 1_000_000
     again = await accepting(service, "m2")
     assert (await service.lending.AcceptOffer(again)).credit_line.merchant_id == "m2"
 

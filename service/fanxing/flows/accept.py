@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from fanxing.errors import OfferDigestMismatch, OfferExpired
 from fanxing.flows.find import find
-from fanxing.flows.moments import US_PER_SECOND, known_moment, moment
+from fanxing.flows.moments import US_PER_SECOND, moment, tick
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
-from fanxing.flows.score import group_of, lines_of, seen_at
+from fanxing.flows.score import group_of, lines_of
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -32,8 +32,9 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
 
     async def unit(line_id: str) -> ChangeSet:
         application = await find(institution, Application, command.application_id, world)
-        merchant = await find(institution, Merchant, application.merchant_id, world)
-        at_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
+        held = await find(institution, Merchant, application.merchant_id, world)
+        merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
+        at_us = merchant.last_known_us
         accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
         assert application.offer is not None, "an approved application has an offer"
         _check(application.offer, command.offer_digest, at_us)
@@ -42,7 +43,7 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
         line = _opened(application, application.offer, line_id, at_us)
         # Their versions too, so that of two shops of one owner that accept at once one notices the other.
         touched = tuple(replace(other, version=other.version + 1) for other in group)
-        return ChangeSet(inserts=(line,), updates=(accepted, seen_at(merchant, at_us), *touched))
+        return ChangeSet(inserts=(line,), updates=(accepted, merchant, *touched))
 
     return await find(
         institution, CreditLine, await once(institution, world.store, "AcceptOffer", command, unit), world

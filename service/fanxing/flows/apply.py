@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from fanxing.errors import ConsentExpired, ConsentMissing, ProductUnavailable
 from fanxing.flows.find import find
-from fanxing.flows.moments import known_moment, moment, refuse_future
+from fanxing.flows.moments import moment, refuse_future, tick
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
-from fanxing.flows.score import asked, decide_on, read_dossier, seen_at
+from fanxing.flows.score import asked, decide_on, read_dossier
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState, Consent
@@ -43,7 +43,8 @@ async def apply(institution: Institution, command: Apply, world: World) -> tuple
 
     async def unit(application_id: str) -> ChangeSet:
         dossier = await read_dossier(institution, command.merchant_id, world)
-        at_us = known_moment(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
+        merchant = tick(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
+        at_us = merchant.last_known_us
         policy = world.policies.active(institution)
         _check(command, policy, at_us)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
@@ -53,7 +54,7 @@ async def apply(institution: Institution, command: Apply, world: World) -> tuple
         decided = application.step(
             _STATES[decision.verdict.outcome], at_us, decision_id=decision.decision_id, offer=offer
         )
-        return ChangeSet(inserts=(decision, decided), updates=(seen_at(dossier.merchant, at_us),))
+        return ChangeSet(inserts=(decision, decided), updates=(merchant,))
 
     application_id = await once(institution, world.store, "Apply", command, unit)
     application = await find(institution, Application, application_id, world)

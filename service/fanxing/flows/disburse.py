@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fanxing import ledger
 from fanxing.errors import AmountOutOfRange, RailNotSimulated
 from fanxing.flows.find import find
-from fanxing.flows.moments import known_moment, local_day, moment
+from fanxing.flows.moments import local_day, moment, tick
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Increment, Quota, Snapshot
-from fanxing.flows.score import FUNDING, seen_at
+from fanxing.flows.score import FUNDING
 from fanxing.flows.settle import pay_out
 from fanxing.flows.world import World
 from fanxing.institutions import Clock, Institution
@@ -44,8 +44,9 @@ async def disburse(institution: Institution, command: Disburse, world: World) ->
 
     async def unit(loan_id: str) -> ChangeSet:
         line = await find(institution, CreditLine, command.line_id, world)
-        merchant = await find(institution, Merchant, line.merchant_id, world)
-        at_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
+        held = await find(institution, Merchant, line.merchant_id, world)
+        merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
+        at_us = merchant.last_known_us
         reserved = line.reserve(command.amount_fen)
         zone = merchant.time_zone or institution.time_zone
         loan = _drawn(line, command.amount_fen, loan_id, at_us, zone)
@@ -53,7 +54,7 @@ async def disburse(institution: Institution, command: Disburse, world: World) ->
         quota = Snapshot(await world.store.read(institution.institution_id, Get(Quota, ((FUNDING,),)))).one(0, Quota)
         return ChangeSet(
             inserts=(loan, transfer, *ledger.pending(transfer, at_us)),
-            updates=(reserved, seen_at(merchant, at_us)),
+            updates=(reserved, merchant),
             increments=(Increment(FUNDING, command.amount_fen),) if quota else (),
         )
 

@@ -1,12 +1,13 @@
-"""The payer graph of a day, built from the merchants and sightings that were known before the day began.
+"""The payer graph of a day, built from the merchants and sightings known five minutes before the day began.
 
-So it is the same graph, to its digest, whichever process builds it and whenever in the day.
+A call that took its moment before midnight has committed by then, so the graph is the same one, to its digest,
+whichever process builds it and whenever in the day.
 """
 
 from collections import OrderedDict
 from datetime import date
 
-from fanxing.flows.moments import day_start_us
+from fanxing.flows.moments import TOLERANCE_US, day_start_us
 from fanxing.flows.ports import Range, Snapshot, Store
 from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.institutions import Institution
@@ -26,7 +27,7 @@ class Graphs:
         """The graph that calls of that local day read."""
         key = (institution.institution_id, day)
         if key not in self._graphs:
-            before = day_start_us(day, institution.time_zone) - 1
+            before = day_start_us(day, institution.time_zone) - TOLERANCE_US - 1
             answers = Snapshot(
                 await store.read(
                     institution.institution_id,

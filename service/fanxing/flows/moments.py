@@ -1,5 +1,6 @@
 """The moment of a call: the service's clock or the caller's, and never backwards for one merchant."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -24,16 +25,24 @@ def moment(institution: Institution, effective_us: int | None, now: Now) -> int:
     return effective_us
 
 
-def known_moment(institution: Institution, merchant: Merchant, at_us: int) -> int:
-    """When what happens now becomes known for the merchant; a SYSTEM clock that jumps back is held."""
-    if at_us >= merchant.last_known_us:
-        return at_us
-    if institution.clock is Clock.SYSTEM:
-        return merchant.last_known_us
-    raise EffectiveTimeBackwards(
-        f"merchant {merchant.merchant_id} has records of a later time",
-        field="effective_time",
-        last=datetime.fromtimestamp(merchant.last_known_us / US_PER_SECOND, UTC).isoformat(),
+def tick(institution: Institution, merchant: Merchant, at_us: int) -> Merchant:
+    """The merchant with its clock moved on to a call: what the call makes becomes known at its `last_known_us`.
+
+    That is the moment of the call, or a microsecond after the newest record where that is later: a SYSTEM clock that
+    jumped back is held, and calls that a caller dates alike are kept in their order. So what was known at the moment
+    of a decision is what the decision saw, and nothing that came after it.
+    """
+    if institution.clock is Clock.CALLER and at_us < merchant.last_told_us:
+        raise EffectiveTimeBackwards(
+            f"merchant {merchant.merchant_id} has records of a later time",
+            field="effective_time",
+            last=datetime.fromtimestamp(merchant.last_told_us / US_PER_SECOND, UTC).isoformat(),
+        )
+    return replace(
+        merchant,
+        last_told_us=max(at_us, merchant.last_told_us),
+        last_known_us=max(at_us, merchant.last_known_us + 1),
+        version=merchant.version + 1,
     )
 
 

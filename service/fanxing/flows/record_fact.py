@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fanxing.errors import InvalidRequest
 from fanxing.facts import Fact
 from fanxing.flows.find import find
-from fanxing.flows.moments import known_moment, moment
+from fanxing.flows.moments import moment, tick
 from fanxing.flows.once import once, resource_id
 from fanxing.flows.ports import ChangeSet, Range, Snapshot
 from fanxing.flows.world import World
@@ -29,15 +29,15 @@ async def record_fact(institution: Institution, command: RecordFact, world: Worl
         raise InvalidRequest("a fact cannot end before it begins", field="fact.valid_to")
 
     async def unit(fact_id: str) -> ChangeSet:
-        merchant = await find(institution, Merchant, fact.merchant_id, world, within="fact.")
-        known_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
+        held = await find(institution, Merchant, fact.merchant_id, world, within="fact.")
+        merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
         if fact.supersedes and not any(
-            held.fact_id == fact.supersedes for held in await facts_of(institution, fact.merchant_id, world)
+            each.fact_id == fact.supersedes for each in await facts_of(institution, fact.merchant_id, world)
         ):
             raise InvalidRequest("the fact to replace is not on record", field="fact.supersedes")
-        recorded = replace(fact, fact_id=fact_id, fact_seq=merchant.fact_count + 1, known_us=known_us)
-        counted = replace(merchant, fact_count=recorded.fact_seq, last_known_us=known_us, version=merchant.version + 1)
-        return ChangeSet(inserts=(recorded,), updates=(counted,))
+        fact_seq = merchant.fact_count + 1
+        recorded = replace(fact, fact_id=fact_id, fact_seq=fact_seq, known_us=merchant.last_known_us)
+        return ChangeSet(inserts=(recorded,), updates=(replace(merchant, fact_count=fact_seq),))
 
     await once(institution, world.store, rpc, command, unit)
     fact_id = resource_id(institution, rpc, command.request_id)

@@ -15,7 +15,7 @@ from fanxing.errors import (
     RefundReferenceInvalid,
 )
 from fanxing.flows.find import not_found
-from fanxing.flows.moments import known_moment, moment, refuse_future
+from fanxing.flows.moments import moment, refuse_future, tick
 from fanxing.flows.once import ATTEMPTS, committed
 from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
@@ -105,7 +105,7 @@ class _Batch:
         merchant = self.merchants.get(payment.merchant_id)
         if merchant is None:
             raise not_found(Merchant, payment.merchant_id)
-        known_moment(self.institution, merchant, self.at_us)
+        tick(self.institution, merchant, self.at_us)
         refuse_future(payment.occurred_us, self.at_us, "occurred_at")
         if (payment.kind is PaymentKind.REFUND) != bool(payment.refund_of):
             raise RefundReferenceInvalid("a refund names the receipt that it sends back, and nothing else does",
@@ -116,20 +116,13 @@ class _Batch:
         inserts: list[RecordedPayment] = []
         merchants: list[Merchant] = []
         for merchant_id, payments in self.fresh.items():
-            merchant = self.merchants[merchant_id]
-            known_us = known_moment(self.institution, merchant, self.at_us)
+            merchant = tick(self.institution, self.merchants[merchant_id], self.at_us)
+            known_us = merchant.last_known_us
             first = merchant.payment_count + 1
             inserts += [
                 _recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
             ]
-            merchants.append(
-                replace(
-                    merchant,
-                    payment_count=merchant.payment_count + len(payments),
-                    last_known_us=known_us,
-                    version=merchant.version + 1,
-                )
-            )
+            merchants.append(replace(merchant, payment_count=merchant.payment_count + len(payments)))
         return ChangeSet(inserts=tuple(inserts), inserts_if_absent=_sightings(inserts), updates=tuple(merchants))
 
     def outcome(self) -> Recorded:

@@ -33,7 +33,15 @@ async def register_merchant(institution: Institution, command: RegisterMerchant,
         held = Snapshot(await world.store.read(institution.institution_id, key)).one(0, Merchant)
         if held is None:
             return ChangeSet(inserts=(merchant,))
-        as_told = replace(held, registered_us=at_us, payment_count=0, fact_count=0, last_known_us=0, version=1)
+        as_told = replace(
+            held,
+            registered_us=at_us,
+            payment_count=0,
+            fact_count=0,
+            last_told_us=0,
+            last_known_us=0,
+            version=1,
+        )
         if as_told != merchant:
             raise MerchantExists(
                 f"merchant {merchant.merchant_id} is registered with other contents", field="merchant.merchant_id"

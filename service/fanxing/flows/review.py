@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fanxing.flows.find import find
-from fanxing.flows.moments import known_moment, moment
+from fanxing.flows.moments import moment, tick
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
 from fanxing.flows.world import World
@@ -36,9 +36,9 @@ async def _step(
 ) -> Application:
     async def unit(_: str) -> ChangeSet:
         application = await find(institution, Application, command.application_id, world)
-        merchant = await find(institution, Merchant, application.merchant_id, world)
-        at_us = known_moment(institution, merchant, moment(institution, command.effective_us, world.now))
-        return ChangeSet(updates=(application.step(state, at_us),))
+        held = await find(institution, Merchant, application.merchant_id, world)
+        merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
+        return ChangeSet(updates=(application.step(state, merchant.last_known_us), merchant))
 
     await once(institution, world.store, rpc, command, unit)
     return await find(institution, Application, command.application_id, world)

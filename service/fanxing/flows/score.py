@@ -1,14 +1,14 @@
 """Score: read the merchant once, then measure, assess and decide in one line of sight, and keep the decision."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from fanxing.errors import ProductUnavailable
 from fanxing.facts import Fact, known_facts
 from fanxing.flows.find import find, not_found
-from fanxing.flows.moments import known_moment, local_day, moment
+from fanxing.flows.moments import local_day, moment, tick
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
 from fanxing.flows.record_fact import facts_query
@@ -63,11 +63,11 @@ async def score(institution: Institution, command: Score, world: World) -> Decis
 
     async def unit(decision_id: str) -> ChangeSet:
         dossier = await read_dossier(institution, command.merchant_id, world)
-        at_us = known_moment(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
+        merchant = tick(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
         policy = world.policies.active(institution)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
-        decision = await decide_on(institution, dossier, ask, at_us, policy, decision_id, world)
-        return ChangeSet(inserts=(decision,), updates=(seen_at(dossier.merchant, at_us),))
+        decision = await decide_on(institution, dossier, ask, merchant.last_known_us, policy, decision_id, world)
+        return ChangeSet(inserts=(decision,), updates=(merchant,))
 
     decision_id = await once(institution, world.store, "Score", command, unit)
     return await find(institution, Decision, decision_id, world)
@@ -82,11 +82,6 @@ def asked(policy: Policy, requested_fen: int | None, term_months: int) -> Ask:
             field="requested_term_months",
         )
     return Ask(requested_fen=requested_fen, term_months=term_months or product.term_months)
-
-
-def seen_at(merchant: Merchant, at_us: int) -> Merchant:
-    """The merchant after a decision: nothing may become known before it any more, and racing calls notice."""
-    return replace(merchant, last_known_us=at_us, version=merchant.version + 1)
 
 
 async def read_dossier(institution: Institution, merchant_id: str, world: World) -> Dossier:

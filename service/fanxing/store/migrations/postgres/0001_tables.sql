@@ -27,6 +27,7 @@ CREATE TABLE merchants (
     registered_us bigint NOT NULL,
     payment_count bigint NOT NULL,
     fact_count bigint NOT NULL,
+    last_told_us bigint NOT NULL,
     last_known_us bigint NOT NULL,
     version bigint NOT NULL,
     PRIMARY KEY (institution_id, merchant_id)

@@ -27,6 +27,7 @@ CREATE TABLE merchants (
     registered_us INTEGER NOT NULL,
     payment_count INTEGER NOT NULL,
     fact_count INTEGER NOT NULL,
+    last_told_us INTEGER NOT NULL,
     last_known_us INTEGER NOT NULL,
     version INTEGER NOT NULL,
     PRIMARY KEY (institution_id, merchant_id)

@@ -1,5 +1,6 @@
 """A bank's history is replayed through the service: once is once, and nothing is scored on what came later."""
 
+import asyncio
 import csv
 import json
 
@@ -10,7 +11,14 @@ from typer.testing import CliRunner
 
 from fanxing.cli import app
 from fanxing.errors import InvalidRequest
+from fanxing.flows.ports import KEYS, Range
+from fanxing.flows.score import asked, measure_dossier, read_dossier, row_digest, verdict_of
+from fanxing.flows.world import World
+from fanxing.lending.application import Application
 from fanxing.replay import _auc, _id
+from fanxing.store.open import open_store
+from fanxing.strategies.decision import Decision
+from fanxing.strategies.policy import load_policy
 from fanxing.training import berka
 from fanxing.training.bank import Bank, read_bank, rows_of
 
@@ -38,6 +46,29 @@ def test_a_second_replay_finds_everything_and_decides_the_same(bank, tmp_path):
     assert rows(tmp_path / "1.csv") == rows(tmp_path / "2.csv")
     for name in ("applications", "disbursed", "principal_fen", "rail_payments", "rail_fen", "ledger_sum_fen", "auc"):
         assert again[name] == first[name]
+
+
+async def test_every_stored_decision_is_computed_again_from_what_was_known_then(bank, tmp_path):
+    url = f"sqlite:///{tmp_path / 'bank.sqlite'}"
+    await asyncio.to_thread(replayed, bank / "data", bank / "policy", "--store", url)
+    store, policy = await open_store(url), load_policy(bank / "policy")
+    (institution,) = await store.institutions()
+    world = World(store=store, rail=None, now=lambda: 0, cpu_time=lambda: 0)
+    decisions, applications = await store.read(
+        institution.institution_id, *(Range(record, KEYS[record]) for record in (Decision, Application))
+    )
+    asked_by = {each.application_id: each for each in applications}
+    for decision in decisions:
+        application = asked_by[decision.decision_id]
+        ask = asked(policy, application.requested_fen, application.requested_term_months)
+        dossier = await read_dossier(institution, decision.merchant_id, world)
+        at_us = decision.as_of_us
+        row = measure_dossier(dossier, ask, at_us, at_us, None, institution.time_zone)
+        assert row_digest(row) == decision.row_digest
+        assert dossier.history.known(at_us).through_seq == decision.merchant_seq
+        assert verdict_of(policy, row, dossier.merchant.category) == decision.verdict
+    assert len(decisions) == LOANS
+    await store.close()
 
 
 def test_a_bank_that_tells_no_outcomes_is_scored_too(bank, tmp_path):

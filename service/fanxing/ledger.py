@@ -20,13 +20,14 @@ class TransferState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One payout at the rail. `transfer_id` is a UUID of its own."""
+    """One payout at the rail, by a UUID of its own. `headroom_fen`: what it took of the funder's headroom."""
 
     transfer_id: str
     loan_id: str
     payout_account_token: str
     amount_fen: int
     state: TransferState
+    headroom_fen: int
     created_us: int
     version: int = 1
 

@@ -14,8 +14,10 @@ from fanxing.errors import OutcomeUnknown, StoreUnavailable
 from fanxing.flows.ports import Artefact, ChangeSet, Committed, Conflict, Get, Range, Request
 from fanxing.ledger import Entry
 from fanxing.merchants import Merchant
+from fanxing.payments import RecordedPayment
 from fanxing.store.open import open_store
 from fanxing.store.schema import TABLES
+from fanxing.store.statements import query_statement
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -130,6 +132,17 @@ async def test_a_data_base_that_forgets_what_it_acknowledged_is_refused(database
         await open_store(database.url)
 
 
+async def test_a_data_base_that_would_garble_names_is_refused(database_server, database):
+    name = f"{name_of(database)}_ascii"
+    await execute(
+        database_server.admin_url, f"CREATE DATABASE {name} OWNER fanxing_owner ENCODING SQL_ASCII TEMPLATE template0"
+    )
+    with pytest.raises(StoreUnavailable, match="server_encoding is SQL_ASCII"):
+        await open_store(
+            database.url.replace(name_of(database), name), owner_url=database.owner_url.replace(name_of(database), name)
+        )
+
+
 async def test_bytes_and_odd_text_come_back_as_they_went(store):
     artefact = Artefact(digest="d", kind="policy", content=bytes(range(256)) * 9)
     odd = merchant(name="\"\\x41 ' $1 \\u0041 \n\t 🍜 {} [] null", place="a\\")
@@ -137,7 +150,16 @@ async def test_bytes_and_odd_text_come_back_as_they_went(store):
     assert await store.read("a", Get(Artefact, (("d",),)), Get(Merchant, (("m1",),))) == ((artefact,), (odd,))
 
 
-async def test_racing_batches_over_the_same_merchants_never_deadlock_into_an_error(store):
+async def deadlocks(database_server, database):
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = $1"
+    connection = await asyncpg.connect(database_server.admin_url)
+    try:
+        return await connection.fetchval(query, name_of(database))
+    finally:
+        await connection.close()
+
+
+async def test_racing_batches_over_the_same_merchants_never_deadlock(database_server, database, store):
     merchants = [merchant(f"m{number}") for number in range(6)]
     await store.commit("a", ChangeSet(inserts=tuple(merchants)))
 
@@ -147,6 +169,43 @@ async def test_racing_batches_over_the_same_merchants_never_deadlock_into_an_err
     outcomes = await asyncio.gather(*(race(merchants[:: 1 if n % 2 else -1]) for n in range(12)))
     assert outcomes.count(Committed()) == 1
     assert all(isinstance(each, Conflict | Committed) for each in outcomes)
+    assert await deadlocks(database_server, database) == 0
+
+
+async def test_racing_batches_of_one_merchant_in_other_orders_never_deadlock(database_server, database, store):
+    await store.commit("a", ChangeSet(inserts=(merchant(),)))
+
+    async def race(version, names):
+        batch = tuple(replace(payment(seq), payment_id=name) for seq, name in enumerate(names, 1000 * version))
+        return await store.commit("a", ChangeSet(inserts=batch, updates=(merchant(version=version + 1),)))
+
+    names = [f"p{number:04}" for number in range(400)]
+    for version in range(1, 9):
+        own = [f"{version}-{name}" for name in names]
+        outcomes = await asyncio.gather(race(version, own), race(version, own[::-1]))
+        assert outcomes.count(Committed()) == 1
+    assert await deadlocks(database_server, database) == 0
+
+
+async def test_a_record_is_found_by_its_key_behind_the_wall_too(database, store):
+    """A scan of the whole table would answer as well, and slower with every day."""
+    await store.commit("a", ChangeSet(inserts=(payment(1),)))
+    await execute(
+        database.owner_url,
+        "SELECT set_config('fanxing.institution', 'a', false)",
+        "INSERT INTO requests SELECT 'a', 'r', n::text, '', '' FROM generate_series(1, 100000) AS n",
+        "CREATE TEMP TABLE one AS SELECT * FROM payments",
+        "INSERT INTO payments SELECT (json_populate_record(one, "
+        "json_build_object('payment_id', n::text, 'merchant_seq', n))).* FROM one, generate_series(2, 100000) AS n",
+        "ANALYZE requests, payments",
+    )
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("SELECT set_config('fanxing.institution', 'a', false)")
+    for query in (Get(Request, (("r", "77"),)), Get(RecordedPayment, (("m1", "p5"), ("m1", "p6")))):
+        statement = query_statement(query)
+        plan = await connection.fetch("EXPLAIN " + statement.text, statement.argument, "a")
+        assert not [row[0] for row in plan if "Seq Scan" in row[0]]
+    await connection.close()
 
 
 async def test_a_read_is_one_snapshot_while_others_commit(store):

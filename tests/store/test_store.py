@@ -68,6 +68,24 @@ class TestEveryStore:
         assert outcome.kind is ConflictKind.EXISTS
         assert await store.read("a", Get(Merchant, (("m2",),))) == ((),)
 
+    async def test_one_record_cannot_be_inserted_twice(self, store):
+        same = merchant()
+        assert (await store.commit("a", ChangeSet(inserts=(same, same)))).kind is ConflictKind.EXISTS
+        assert await store.read("a", Get(Merchant, (("m1",),))) == ((),)
+
+    async def test_what_cannot_be_stored_is_one_callers_trouble_only(self, store):
+        requests = [Request(rpc="r", request_id=str(n), command_hash="", resource_id="") for n in range(20)]
+        innocent = [store.commit("a", ChangeSet(inserts=(request,))) for request in requests]
+        broken = replace(merchant("m9"), name="\ud800")
+        if isinstance(store, FakeStore):
+            broken = object()  # it keeps whatever is a record
+        outcomes = await asyncio.gather(
+            *innocent[:10], store.commit("a", ChangeSet(inserts=(broken,))), *innocent[10:], return_exceptions=True
+        )
+        assert outcomes.count(Committed()) == 20
+        assert isinstance(outcomes[10], Exception)
+        assert not isinstance(outcomes[10], StoreUnavailable)
+
     async def test_an_update_needs_the_version_before_it(self, store):
         await store.commit("a", ChangeSet(inserts=(merchant(),)))
         newer = merchant(version=2, payment_count=1)
@@ -190,6 +208,13 @@ async def test_a_change_that_cannot_be_stored_does_not_end_the_writer(tmp_path):
         await store.commit("a", ChangeSet(inserts=(Quota(name="f", limit_fen=2**70, used_fen=0),)))
     assert await store.commit("a", ChangeSet(inserts=(merchant(),))) == Committed()
     await store.close()
+
+
+async def test_a_closed_store_says_so(tmp_path):
+    store = await SqliteStore.open(tmp_path / "store.sqlite")
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.commit("a", ChangeSet(inserts=(merchant(),)))
 
 
 async def test_a_damaged_file_is_refused_with_a_sentence(tmp_path):

@@ -25,6 +25,7 @@ def transfer(loan_id="a", amount_fen=AMOUNT):
         payout_account_token="account",
         amount_fen=amount_fen,
         state=TransferState.PENDING,
+        headroom_fen=0,
         created_us=1,
     )
 

@@ -50,12 +50,13 @@ async def disburse(institution: Institution, command: Disburse, world: World) ->
         reserved = line.reserve(command.amount_fen)
         zone = merchant.time_zone or institution.time_zone
         loan = _drawn(line, command.amount_fen, loan_id, at_us, zone)
-        transfer = _transfer(loan, merchant)
         quota = Snapshot(await world.store.read(institution.institution_id, Get(Quota, ((FUNDING,),)))).one(0, Quota)
+        headroom_fen = command.amount_fen if quota else 0
+        transfer = _transfer(loan, merchant, headroom_fen)
         return ChangeSet(
             inserts=(loan, transfer, *ledger.pending(transfer, at_us)),
             updates=(reserved, merchant),
-            increments=(Increment(FUNDING, command.amount_fen),) if quota else (),
+            increments=(Increment(FUNDING, headroom_fen),) if quota else (),
         )
 
     loan_id = await once(institution, world.store, "Disburse", command, unit)
@@ -80,12 +81,13 @@ def _drawn(line: CreditLine, amount_fen: int, loan_id: str, at_us: int, time_zon
     )
 
 
-def _transfer(loan: Loan, merchant: Merchant) -> Transfer:
+def _transfer(loan: Loan, merchant: Merchant, headroom_fen: int) -> Transfer:
     return Transfer(
         transfer_id=loan.transfer_id,
         loan_id=loan.loan_id,
         payout_account_token=merchant.payout_account_token,
         amount_fen=loan.principal_fen,
         state=TransferState.PENDING,
+        headroom_fen=headroom_fen,
         created_us=loan.created_us,
     )

@@ -94,7 +94,7 @@ ORDERS: dict[type, tuple[tuple[str, ...], ...]] = {
         ("created_us", "loan_id"),
         ("merchant_id", "created_us", "loan_id"),
         ("line_id", "created_us", "loan_id"),
-        ("state", "created_us", "loan_id"),
+        ("state", "changed_us", "loan_id"),
     ),
     Entry: (("account", "transaction_id", "line_number"), ("transaction_id", "line_number")),
 }

@@ -5,7 +5,7 @@ flight, so the same transfer is sent again; the rail pays an id once. What was p
 receiving bank returns it; `returns` asks.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -14,7 +14,7 @@ from fanxing import ledger
 from fanxing.errors import Contention
 from fanxing.flows.find import find
 from fanxing.flows.once import ATTEMPTS, committed
-from fanxing.flows.ports import ChangeSet, Get, Increment, Quota, RailAnswer, RailState, Range, Snapshot
+from fanxing.flows.ports import ChangeSet, Get, Increment, RailAnswer, RailState, Range, Snapshot
 from fanxing.flows.score import FUNDING
 from fanxing.flows.world import World
 from fanxing.institutions import Clock, Institution
@@ -32,16 +32,16 @@ _MOVED = (RailState.PAID, RailState.RETURNED)
 
 async def settle(institution: Institution, world: World) -> int:
     """Asks about every PENDING loan of an institution and returns how many found their end."""
-    settled = 0
-    async for loan in _loans(institution, LoanState.PENDING, (), world):
+
+    async def ask(loan: Loan) -> Loan:
         if loan.loan_id in world.paying:
-            continue
+            return loan
         answer = await world.rail.query(loan.transfer_id)
         if answer.state is RailState.NOT_FOUND:
-            settled += (await pay_out(institution, loan, world)).state is not LoanState.PENDING
-        else:
-            settled += (await finish(institution, loan, answer, world)).state is not LoanState.PENDING
-    return settled
+            return await pay_out(institution, loan, world)
+        return await finish(institution, loan, answer, world)
+
+    return await _each(institution, LoanState.PENDING, (), ask, world)
 
 
 async def returns(institution: Institution, world: World) -> int:
@@ -49,26 +49,36 @@ async def returns(institution: Institution, world: World) -> int:
 
     An institution with a CALLER clock lives in the past, where nothing comes back any more.
     """
-    returned = 0
-    async for loan in _loans(institution, LoanState.ACTIVE, (world.now() - RETURN_US,), world):
-        answer = await world.rail.query(loan.transfer_id)
-        returned += (await finish(institution, loan, answer, world)).state is LoanState.RETURNED
-    return returned
+
+    async def ask(loan: Loan) -> Loan:
+        return await finish(institution, loan, await world.rail.query(loan.transfer_id), world)
+
+    return await _each(institution, LoanState.ACTIVE, (world.now() - RETURN_US,), ask, world)
 
 
-async def _loans(
-    institution: Institution, state: LoanState, after: tuple[int | str, ...], world: World
-) -> AsyncIterator[Loan]:
-    """All loans in a state, oldest first, from after a moment on."""
-    order = ("state", "created_us", "loan_id")
+async def _each(
+    institution: Institution,
+    state: LoanState,
+    after: tuple[int | str, ...],
+    ask: Callable[[Loan], Awaitable[Loan]],
+    world: World,
+) -> int:
+    """Asks about all loans in a state, the longest in it first, and returns how many left it.
+
+    A loan that cannot be booked is logged and asked about again next time; the others do not wait for it.
+    """
+    left = 0
     while True:
-        query = Range(Loan, order, prefix=(state,), after=after, limit=BATCH)
+        query = Range(Loan, ("state", "changed_us", "loan_id"), prefix=(state,), after=after, limit=BATCH)
         loans = Snapshot(await world.store.read(institution.institution_id, query)).many(0, Loan)
         for loan in loans:
-            yield loan
+            try:
+                left += (await ask(loan)).state is not state
+            except Exception:
+                log.exception("a loan could not be settled", loan_id=loan.loan_id)
         if len(loans) < BATCH:
-            return
-        after = (loans[-1].created_us, loans[-1].loan_id)
+            return left
+        after = (loans[-1].changed_us, loans[-1].loan_id)
 
 
 async def pay_out(institution: Institution, loan: Loan, world: World) -> Loan:
@@ -95,7 +105,6 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
                 Get(Loan, ((loan.loan_id,),)),
                 Get(CreditLine, ((loan.line_id,),)),
                 Get(Transfer, ((loan.transfer_id,),)),
-                Get(Quota, ((FUNDING,),)),
             )
         )
         held, line, transfer = answers.one(0, Loan), answers.one(1, CreditLine), answers.one(2, Transfer)
@@ -112,8 +121,7 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
                 )
             return held
         at_us = loan.created_us if institution.clock is Clock.CALLER else max(world.now(), loan.created_us)
-        funded = answers.one(3, Quota) is not None
-        if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us, funded=funded)):
+        if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us)):
             return await find(institution, Loan, loan.loan_id, world)
     raise Contention("other calls changed the same line; retry with the same request_id")
 
@@ -136,11 +144,9 @@ def _agrees(held: Loan, answer: RailAnswer) -> bool:
     return held.state is (LoanState.RETURNED if answer.state is RailState.RETURNED else LoanState.VOIDED)
 
 
-def _booked(
-    loan: Loan, line: CreditLine, transfer: Transfer, answer: RailAnswer, at_us: int, *, funded: bool
-) -> ChangeSet:
+def _booked(loan: Loan, line: CreditLine, transfer: Transfer, answer: RailAnswer, at_us: int) -> ChangeSet:
     amount = transfer.amount_fen
-    give_back = (Increment(FUNDING, -amount),) if funded else ()
+    give_back = (Increment(FUNDING, -transfer.headroom_fen),) if transfer.headroom_fen else ()
     if loan.state is LoanState.ACTIVE:
         assert answer.state is RailState.RETURNED
         return ChangeSet(

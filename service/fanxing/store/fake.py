@@ -68,8 +68,9 @@ def _key(record: Record) -> Key:
 
 def _apply(tables: Tables, changes: ChangeSet) -> Conflict | None:
     for record in changes.inserts:
-        if tables[type(record)].setdefault(_key(record), record) is not record:
+        if _key(record) in tables[type(record)]:
             return Conflict(ConflictKind.EXISTS, type(record).__name__)
+        tables[type(record)][_key(record)] = record
     for record in changes.inserts_if_absent:
         tables[type(record)].setdefault(_key(record), record)
     for record in changes.updates:

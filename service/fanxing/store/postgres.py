@@ -7,7 +7,7 @@ them. The institution is set by the unit of work itself and ends with it: nothin
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -22,6 +22,13 @@ from fanxing.store.statements import Statement, change_statements, query_stateme
 SERVING_ROLE = "fanxing_app"
 CONNECTIONS_MAX = 8
 CALL_S = 10.0
+_SESSION = {
+    "role": SERVING_ROLE,
+    "application_name": "fanxing",
+    "bytea_output": "hex",
+    # Below CALL_S: what we no longer wait for must not commit an hour later.
+    "statement_timeout": "8s",
+}
 _MIGRATING = 0x66616E78
 """Key of the advisory lock that lets one process migrate at a time."""
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
@@ -51,7 +58,7 @@ class PostgresStore:
                 min_size=1,
                 max_size=CONNECTIONS_MAX,
                 command_timeout=CALL_S,
-                server_settings={"role": SERVING_ROLE, "application_name": "fanxing"},
+                server_settings=_SESSION,
                 init=_refuse_forgetful,
                 reset=_nothing_to_reset,
             )
@@ -84,7 +91,7 @@ class PostgresStore:
                 raise StoreUnavailable(f"the store cannot be read: {error}") from error
             except _LOST as error:
                 connection.terminate()
-                raise StoreUnavailable(f"the store went away while it was read: {error}") from error
+                raise StoreUnavailable(f"the store went away while it was read: {error!r}") from error
         return list(answers)
 
     async def commit(self, institution_id: str, changes: ChangeSet) -> Committed | Conflict:
@@ -104,7 +111,7 @@ class PostgresStore:
                 return _refused(error, statements)
             except _LOST as error:
                 connection.terminate()
-                raise OutcomeUnknown(f"the store went away while it committed: {error}") from error
+                raise OutcomeUnknown(f"the store went away while it committed: {error!r}") from error
         return Committed()
 
     @asynccontextmanager
@@ -113,11 +120,12 @@ class PostgresStore:
         try:
             connection = await self._pool.acquire(timeout=CALL_S)
         except (*_LOST, asyncpg.PostgresError, ValueError) as error:
-            raise StoreUnavailable(f"the store cannot be reached: {error}") from error
+            raise StoreUnavailable(f"the store cannot be reached: {error!r}") from error
         try:
             yield connection
         finally:
-            await self._pool.release(connection)
+            with suppress(*_LOST, asyncpg.PostgresError):  # the call's own error is what its caller hears
+                await self._pool.release(connection)
 
     async def institutions(self) -> tuple[Institution, ...]:
         """All institutions."""
@@ -135,8 +143,11 @@ class PostgresStore:
         return int(json.loads(found or "0"))
 
     async def close(self) -> None:
-        """Finishes what is under way and lets go of the connections."""
-        await self._pool.close()
+        """Finishes what is under way and lets go of the connections; of a server that is frozen without waiting."""
+        try:
+            await asyncio.wait_for(self._pool.close(), CALL_S)
+        except (*_LOST, asyncpg.PostgresError):
+            self._pool.terminate()
 
 
 def _refused(error: asyncpg.PostgresError, statements: list[Statement]) -> Conflict:
@@ -161,11 +172,11 @@ async def _nothing_to_reset(_: Any) -> None:  # noqa: ANN401  asyncpg's proxy of
 
 
 async def _refuse_forgetful(connection: Any) -> None:  # noqa: ANN401  asyncpg's proxy of a connection
-    """Refuses a data base that may lose what it acknowledged, and a serving role that sees through the policies."""
-    for name, allowed in _DURABLE.items():
+    """Refuses a data base that may lose or garble what it acknowledged, and a role that sees through the policies."""
+    for name, allowed in {**_DURABLE, "server_encoding": ("UTF8",)}.items():
         value = await connection.fetchval("SELECT current_setting($1)", name)
         if value not in allowed:
-            raise ValueError(f"{name} is {value}; an acknowledged commit could be lost")
+            raise ValueError(f"{name} is {value}, it must be {' or '.join(allowed)}")
     query = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
     if await connection.fetchval(query):
         raise ValueError(f"{SERVING_ROLE} sees through row-level security; make it a plain role")

@@ -86,6 +86,8 @@ class SqliteStore:
 
     async def commit(self, institution_id: str, changes: ChangeSet) -> Outcome:
         """Applies all changes durably, or none. Goes on to the end when the caller goes away."""
+        if not self._thread.is_alive():
+            raise StoreUnavailable("the store is closed")
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome] = loop.create_future()
         self._waiting.put((institution_id, changes, outcome, loop))
@@ -151,9 +153,6 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._undo()
             return [StoreUnavailable(f"the store cannot be written: {error}")] * len(together)
-        except Exception as error:  # noqa: BLE001  a fault of ours must not end the only writer; each caller is told
-            self._undo()
-            return [error] * len(together)
         try:
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
@@ -165,13 +164,22 @@ class SqliteStore:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
 
-    def _applied(self, institution_id: str, changes: ChangeSet) -> Outcome:
+    def _applied(self, institution_id: str, changes: ChangeSet) -> Outcome | Exception:
+        """What became of one change set. A fault in it is its caller's to hear, not that of those beside it."""
+        outcome: Outcome | Exception
         self._writer.execute("SAVEPOINT one")
-        conflict = _apply(self._writer, institution_id, changes)
-        if conflict is not None:
+        try:
+            outcome = _apply(self._writer, institution_id, changes) or Committed()
+        except sqlite3.IntegrityError as error:
+            outcome = error
+        except sqlite3.Error:
+            raise  # the store is locked, full or gone, for all of them
+        except Exception as error:  # noqa: BLE001  what cannot be stored at all
+            outcome = error
+        if not isinstance(outcome, Committed):
             self._writer.execute("ROLLBACK TO one")
         self._writer.execute("RELEASE one")
-        return conflict or Committed()
+        return outcome
 
 
 def _connect(path: Path) -> sqlite3.Connection:

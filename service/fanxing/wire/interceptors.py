@@ -15,6 +15,7 @@ from fanxing.wire.errors import ContractBroken, abort, abort_internal
 from fanxing.wire.tenant import INSTITUTION, Tenants
 
 OURS = "/fanxing.v1."
+UUIDS = ("request_id", "application_id", "line_id", "loan_id", "decision_id")
 log = structlog.get_logger()
 _validator = protovalidate.Validator()
 
@@ -82,7 +83,11 @@ class Gate(grpc.aio.ServerInterceptor):
 
 
 def _checked(request: Message) -> Message:
+    """The request once it keeps the contract. A UUID names one thing, in whichever case it is written."""
     check(request)
+    for name in UUIDS:
+        if name in request.DESCRIPTOR.fields_by_name:
+            setattr(request, name, getattr(request, name).lower())
     return request
 
 

@@ -13,6 +13,7 @@ from fanxing.rail.v1 import payout_rail_service_pb2 as pb
 from fanxing.rail.v1 import payout_rail_service_pb2_grpc
 from fanxing.wire import convert
 
+DETAIL_MAX = 500
 log = structlog.get_logger()
 _STATES = {
     pb.TRANSFER_STATE_PAID: RailState.PAID,
@@ -70,7 +71,12 @@ class GrpcRail:
             log.error("rail answered about another transfer", asked=transfer_id, got=transfer.transfer_id)
             return RailAnswer(RailState.UNKNOWN, "answered about another transfer")
         state, currency = _STATES.get(transfer.state, RailState.UNKNOWN), transfer.amount.currency_code
-        return RailAnswer(state, transfer.detail, currency, _amount_fen(transfer))
+        return RailAnswer(state, _printable(transfer.detail), currency, _amount_fen(transfer))
+
+
+def _printable(detail: str) -> str:
+    """The bank's words, cut and without what no store or terminal should be handed."""
+    return "".join(character for character in detail[:DETAIL_MAX] if character.isprintable())
 
 
 def _amount_fen(transfer: pb.Transfer) -> int | None:

@@ -171,7 +171,7 @@ CREATE INDEX loans_by_merchant ON loans (institution_id, merchant_id, created_us
 
 CREATE INDEX loans_by_line ON loans (institution_id, line_id, created_us, loan_id);
 
-CREATE INDEX loans_by_state ON loans (institution_id, state, created_us, loan_id);
+CREATE INDEX loans_by_state ON loans (institution_id, state, changed_us, loan_id);
 
 CREATE TABLE transfers (
     institution_id text COLLATE "C" NOT NULL,
@@ -180,6 +180,7 @@ CREATE TABLE transfers (
     payout_account_token text COLLATE "C" NOT NULL,
     amount_fen bigint NOT NULL,
     state text COLLATE "C" NOT NULL,
+    headroom_fen bigint NOT NULL,
     created_us bigint NOT NULL,
     version bigint NOT NULL,
     PRIMARY KEY (institution_id, transfer_id)

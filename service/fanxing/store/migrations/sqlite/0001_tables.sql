@@ -171,7 +171,7 @@ CREATE INDEX loans_by_merchant ON loans (institution_id, merchant_id, created_us
 
 CREATE INDEX loans_by_line ON loans (institution_id, line_id, created_us, loan_id);
 
-CREATE INDEX loans_by_state ON loans (institution_id, state, created_us, loan_id);
+CREATE INDEX loans_by_state ON loans (institution_id, state, changed_us, loan_id);
 
 CREATE TABLE transfers (
     institution_id TEXT NOT NULL,
@@ -180,6 +180,7 @@ CREATE TABLE transfers (
     payout_account_token TEXT NOT NULL,
     amount_fen INTEGER NOT NULL,
     state TEXT NOT NULL,
+    headroom_fen INTEGER NOT NULL,
     created_us INTEGER NOT NULL,
     version INTEGER NOT NULL,
     PRIMARY KEY (institution_id, transfer_id)

@@ -33,7 +33,7 @@ class ProgrammedRail(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
 
     def __init__(self):
         self.says, self.transfers, self.payments, self.calls = deque(), {}, Counter(), Counter()
-        self.amounts = {}
+        self.amounts, self.detail = {}, "as told"
         self.asked_to_pay, self.may_pay = asyncio.Event(), asyncio.Event()
         self.may_pay.set()
 
@@ -57,7 +57,7 @@ class ProgrammedRail(payout_rail_service_pb2_grpc.PayoutRailServiceServicer):
             await context.abort(STATUS.NOT_FOUND, "no such transfer")
         shown = "another" if told is ANOTHERS else transfer_id
         state, amount = self.transfers[transfer_id], self.amounts.get(transfer_id)
-        return rail_pb.Transfer(transfer_id=shown, state=state, detail="as told", amount=amount)
+        return rail_pb.Transfer(transfer_id=shown, state=state, detail=self.detail, amount=amount)
 
     async def Pay(self, request, context):  # noqa: N802  the contract's name
         self.calls["Pay"] += 1

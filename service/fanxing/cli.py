@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from fanxing.commands import add_to
-from fanxing.errors import FanxingError
+from fanxing.commands.failing import plain_failures
 from fanxing.institutions import Clock
 from fanxing.settings import Settings
 
@@ -55,20 +54,6 @@ def simulate_rail(
 
     with plain_failures():
         run_rail_simulator(Settings(listen=listen, rail_journal=rail_journal))
-
-
-class plain_failures:  # noqa: N801  used like contextlib's
-    """Ends the command with a sentence and exit code 2 where it cannot start."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Turns what the user can mend into a sentence."""
-        if isinstance(error, FanxingError | ValidationError):
-            message = error.message if isinstance(error, FanxingError) else str(error)
-            typer.echo(f"fanxing: {message}", err=True)
-            raise typer.Exit(2) from error
 
 
 add_to(app)

@@ -11,6 +11,10 @@ from pathlib import Path
 STOP_S = 20.0
 
 
+class NotServing(Exception):
+    """A service that was started ended before it served."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A service that answers at `target`, and its process."""
@@ -22,7 +26,7 @@ class Launched:
 def start(*arguments: str, log: Path | None = None) -> Launched:
     """Starts `fanxing ARGUMENTS` (serve, or simulate-rail) and returns once it serves.
 
-    Its log goes to `log` (appended), or to this process's standard error. RuntimeError when it ends instead.
+    Its log goes to `log` (appended), or to this process's standard error. NotServing when it ends instead.
     """
     errors = log.open("a") if log else None
     process = subprocess.Popen(  # noqa: S603  our own interpreter and package
@@ -33,8 +37,14 @@ def start(*arguments: str, log: Path | None = None) -> Launched:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"the service ended with exit code {process.wait(STOP_S)} before it served")
+        raise NotServing(f"the service ended with exit code {process.wait(STOP_S)} before it served{_last_words(log)}")
     return Launched(json.loads(line)["target"], process)
+
+
+def _last_words(log: Path | None) -> str:
+    """What it said last, where that was kept."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
+    return f": {lines[-1].removeprefix('fanxing: ')}" if lines else ""
 
 
 def stop(launched: Launched) -> None:

@@ -5,6 +5,7 @@ term, approved offers are accepted and disbursed. Request ids are made from the 
 """
 
 import csv
+import hashlib
 import json
 import time
 import uuid
@@ -21,7 +22,8 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from fanxing.payments import Payment
-from fanxing.training.bank import CURRENCY, Bank, Loan, at
+from fanxing.strategies.policy import pack
+from fanxing.training.bank import CURRENCY, IDENTITY, OUT_OF_FOLD, Bank, Loan, at, identity
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision
 from fanxing.wire import convert
@@ -180,15 +182,30 @@ def _timed(call: Callable[[], Reply]) -> tuple[Reply, float]:
     return reply, (time.perf_counter() - started) * 1000
 
 
-def probabilities(done: Replayed, policy: Path | None) -> dict[str, tuple[float, float]]:
-    """(pd, pd as served) of each loan: out of fold where the policy was fitted on that loan."""
-    unseen: dict[str, float] = {}
-    beside = policy / "out_of_fold.csv" if policy else None
-    if beside and beside.is_file():
-        with beside.open(encoding="utf-8", newline="") as file:
-            unseen = {row["loan_id"]: float(row["pd"]) for row in csv.DictReader(file)}
-    served = {loan_id: 1 / (1 + np.exp(-decision.scores[0].margin)) for loan_id, decision in done.decisions.items()}
-    return {loan_id: (unseen.get(loan_id, float(pd)), float(pd)) for loan_id, pd in served.items()}
+def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, tuple[float, float]], str]:
+    """(pd, pd as served) of each loan, and what the first is: "out_of_fold", "served", or "mixed".
+
+    Both are the model's margin as a probability, before the calibration that the decision carries: calibrated ones
+    are steps, which rank many loans alike. Out of fold where the policy was fitted on that very loan, provided that
+    it is the policy that decided.
+    """
+    decided_by = {decision.policy_digest for decision in done.decisions.values()}
+    unseen = _out_of_fold(policy) if decided_by == {hashlib.sha256(pack(policy)).hexdigest()} else {}
+    found, apart = {}, 0
+    for loan in bank.loans:
+        served = float(1 / (1 + np.exp(-done.decisions[loan.loan_id].scores[0].margin)))
+        apart += identity(loan) in unseen
+        found[loan.loan_id] = (unseen.get(identity(loan), served), served)
+    return found, "served" if not apart else "out_of_fold" if apart == len(bank.loans) else "mixed"
+
+
+def _out_of_fold(policy: Path) -> dict[tuple[str, ...], float]:
+    """The policy's own words about the loans that it was fitted on, by their identity."""
+    beside = policy / OUT_OF_FOLD
+    if not beside.is_file():
+        return {}
+    with beside.open(encoding="utf-8", newline="") as file:
+        return {tuple(row[name] for name in IDENTITY): float(row["pd"]) for row in csv.DictReader(file)}
 
 
 def auc(loans: list[Loan], pd: dict[str, tuple[float, float]]) -> tuple[float, float, float] | None:

@@ -15,6 +15,7 @@ from fanxing.institutions import Clock, Institution
 
 TOWN_POLICY = Path(__file__).parent / "policies" / "town"
 DEMO = "demo"
+PORT_MAX = 65_535
 
 
 class Settings(BaseSettings):
@@ -39,6 +40,14 @@ class Settings(BaseSettings):
     reflection: bool = Field(default=False, description="answer gRPC server reflection")
     vcpu_second_yuan: Decimal = Decimal("0.00017")
     gigabyte_kept_yuan: Decimal = Decimal(60)
+
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, listen: str) -> str:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > PORT_MAX:
+            raise ValueError(f"{listen!r} is not HOST:PORT")
+        return listen
 
     @property
     def host(self) -> str:

@@ -3,9 +3,13 @@
 import asyncio
 import csv
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from tests.berka_fixture import LOANS, write_bank
 from typer.testing import CliRunner
 
@@ -14,13 +18,15 @@ from fanxing.errors import InvalidRequest
 from fanxing.flows.ports import KEYS, Range
 from fanxing.flows.score import asked, measure_dossier, read_dossier, row_digest, verdict_of
 from fanxing.flows.world import World
+from fanxing.indicators.catalogue import NAMES
 from fanxing.lending.application import Application
 from fanxing.replay import _auc, _id
 from fanxing.store.open import open_store
 from fanxing.strategies.decision import Decision
 from fanxing.strategies.policy import load_policy
 from fanxing.training import berka
-from fanxing.training.bank import Bank, read_bank, rows_of
+from fanxing.training.bank import OUT_OF_FOLD, Bank, read_bank, rows_of
+from fanxing.training.fit import Task, fit
 
 
 def replayed(directory, policy, *options):
@@ -99,8 +105,9 @@ def test_a_broken_directory_is_named(tmp_path, name):
     write_bank(tmp_path)
     (tmp_path / name).write_text("nothing\n1\n")
     done = CliRunner().invoke(app, ["train", "berka", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert done.exit_code != 0
-    assert "Berka's format" in str(done.exception)
+    assert done.exit_code == 2
+    assert "not a directory in Berka's format: " in done.stderr
+    assert name in done.stderr
 
 
 def test_a_movement_of_an_account_that_is_not_there_is_named(tmp_path):
@@ -115,7 +122,7 @@ def test_a_loan_named_twice_is_named(tmp_path):
     write_bank(tmp_path)
     lines = (tmp_path / "loan.csv").read_text().splitlines(keepends=True)
     (tmp_path / "loan.csv").write_text("".join([*lines, lines[-1]]))
-    with pytest.raises(InvalidRequest, match=r"loan\.csv names a loan twice"):
+    with pytest.raises(InvalidRequest, match=r"loan\.csv names 939 twice"):
         read_bank(tmp_path)
 
 
@@ -126,3 +133,122 @@ def test_the_auc_is_the_share_of_pairs_in_order():
 
 def test_request_ids_differ_by_step_and_loan():
     assert len({_id(step, loan) for step in ("apply", "accept", "disburse") for loan in ("1", "2")}) == 6
+
+
+def edited(directory, name, before, after):
+    write_bank(directory)
+    text = (directory / name).read_text()
+    assert before in text
+    (directory / name).write_text(text.replace(before, after, 1))
+    return directory
+
+
+def movements(directory, **changes):
+    write_bank(directory)
+    rows = parquet.read_table(directory / "trans.parquet").to_pylist()
+    rows[7] |= changes
+    parquet.write_table(pa.Table.from_pylist(rows), directory / "trans.parquet")
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "said"),
+    [
+        ("loan.csv", ",12000,", ",nan,", "loan.csv, line"),
+        ("loan.csv", ",12000,", ",inf,", "loan.csv, line"),
+        ("loan.csv", ",12000,", ",-5,", "amount is -5"),
+        ("loan.csv", ",12000,12,", ",12000,13.5,", "loan.csv, line"),
+        ("loan.csv", ",12000,12,", ",12000,0,", "duration is 0 months"),
+        ("loan.csv", ",12000,12,", ",12000,12,,,,", "more or fewer fields"),
+        ("loan.csv", "1996-12-31", "1996-13-31", "loan.csv, line 2"),
+        ("loan.csv", "1996-12-31", "1995-12-31", "its account opened 1996-01-01"),
+        ("loan.csv", "1996-12-31", "9999-12-31", "900 is of 9999-12-31"),
+        ("loan.csv", "loan_id", "number", "no column 'loan_id'"),
+        ("loan.csv", ",A,0", ",A,perhaps", "bad is 'perhaps', not one of 0, 1"),
+        ("account.csv", "\n101,", "\n100,", "names account 100 twice"),
+        ("account.csv", ",960101", ",1996", "account.csv, line 2"),
+    ],
+)
+def test_a_crooked_row_is_named_by_file_and_line(tmp_path, name, before, after, said):
+    with pytest.raises(InvalidRequest) as caught:
+        read_bank(edited(tmp_path, name, before, after))
+    assert name in caught.value.message
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"amount": 0.0}, "amount is 0.0"),
+        ({"amount": float("inf")}, "infinity"),
+        ({"balance": None}, "balance is missing"),
+        ({"type": "transfer"}, "type is 'transfer'"),
+        ({"date": None}, "trans.parquet: date is missing"),
+        ({"trans_id": 3}, "names 3 twice"),
+    ],
+)
+def test_a_crooked_movement_is_named(tmp_path, changes, said):
+    with pytest.raises(InvalidRequest) as caught:
+        read_bank(movements(tmp_path, **changes))
+    assert said in caught.value.message
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path):
+    write_bank(tmp_path)
+    (tmp_path / "loan.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "loan.csv").read_bytes())
+    assert len(read_bank(tmp_path).loans) == LOANS
+
+
+def test_a_bank_of_one_outcome_is_not_fitted(tmp_path):
+    write_bank(tmp_path / "bank")
+    text = (tmp_path / "bank/loan.csv").read_text()
+    (tmp_path / "bank/loan.csv").write_text(text.replace(",B,1", ",A,0"))
+    done = CliRunner().invoke(app, ["train", "berka", str(tmp_path / "bank"), "--out", str(tmp_path / "out")])
+    assert (done.exit_code, "5 loans of each outcome" in done.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_of_fold_is_only_what_is_said_of_these_loans_by_the_policy_that_decided(bank, tmp_path):
+    write_bank(tmp_path / "other", seed=6)
+    found = replayed(bank / "data", bank / "policy")
+    assert found["auc_of"] == "out_of_fold"
+    assert replayed(tmp_path / "other", bank / "policy")["auc_of"] != "out_of_fold"
+    shutil.copytree(bank / "policy", tmp_path / "bare")
+    (tmp_path / "bare" / OUT_OF_FOLD).unlink()
+    assert replayed(bank / "data", tmp_path / "bare")["auc_of"] == "served"
+
+
+def test_the_loans_of_one_account_stay_in_one_fold(bank):
+    whole = read_bank(bank / "data")
+    rows = rows_of(whole)
+    chance = np.random.default_rng(3)
+    outcomes = chance.integers(2, size=len(rows))
+    twice = Task(
+        columns=NAMES,
+        rows=np.tile(rows, (2, 1)),
+        outcomes=np.tile(outcomes, 2),
+        monotone={},
+        fitted_on="random outcomes",
+        data_sha256="",
+        seed=1,
+        groups=np.tile(np.arange(len(rows)), 2),
+    )
+    assert fit(twice).auc < 0.75 < fit(replace(twice, groups=None)).auc
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay", "berka", "{bank}", "--policy", "{policy}", "--target", "127.0.0.1:1"],
+        ["replay", "berka", "{bank}", "--policy", "/nowhere"],
+        ["replay", "berka", "{bank}", "--policy", "{policy}", "--store", "mysql://x"],
+        ["replay", "berka", "/nowhere"],
+        ["train", "berka", "{bank}", "--out", "{bank}/loan.csv"],
+    ],
+)
+def test_what_keeps_a_replay_from_beginning_is_told_in_a_sentence(bank, words, monkeypatch):
+    monkeypatch.setattr("fanxing.commands.replaying.READY_S", 2)
+    filled = [word.format(bank=bank / "data", policy=bank / "policy") for word in words]
+    done = CliRunner().invoke(app, filled)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1].startswith("fanxing: ") or "fanxing: " in done.stderr

@@ -13,12 +13,16 @@ def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "listen", ["0.0.0.0:1", "[::]:1", ":1", "1", "bank.example:1", "localhost.bank.example:1", "10.0.0.1:1"]
-)
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "bank.example:1", "localhost.bank.example:1", "10.0.0.1:1"])
 def test_without_tokens_the_service_listens_on_loopback_only(listen):
     with pytest.raises(InvalidRequest, match="loopback"):
         tenancies(Settings(listen=listen))
+
+
+@pytest.mark.parametrize("listen", [":1", "1", "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:http"])
+def test_what_is_no_address_and_port_is_refused(listen):
+    with pytest.raises(ValidationError, match="is not HOST:PORT"):
+        Settings(listen=listen)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])

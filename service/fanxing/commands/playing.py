@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fanxing.books import read_books
+from fanxing.commands.failing import plain_failures
 from fanxing.commands.town_tables import show
 from fanxing.launch import launched
 from fanxing.play import Played, latencies, play, results, scored_otherwise, steps
@@ -30,6 +31,7 @@ def _town() -> None:
 
 
 @app.command("play")
+@plain_failures()
 def play_town(
     *,
     seed: Annotated[int, typer.Option(help="Which town.")] = 1,

@@ -5,11 +5,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
@@ -20,12 +21,15 @@ from rich.table import Table
 
 import fanxing
 from fanxing.books import Books, read_books
+from fanxing.commands.failing import plain_failures
 from fanxing.launch import Launched, launched
 from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
 from fanxing.training import bank as berka
 from fanxing.wire.client import Client
 from fanxing.wire.tariff import Tariff
 
+READY_S = 30
+"""For so long a target may take to answer."""
 replay_app = typer.Typer(no_args_is_help=True, help="Replays history through the gRPC contract.")
 train_app = typer.Typer(no_args_is_help=True, help="Fits a PD model and writes a policy directory.")
 Directory = Annotated[Path, typer.Argument(help="account.csv, loan.csv and trans.parquet in Berka's format.")]
@@ -46,6 +50,7 @@ def _training(name: str) -> Any:  # noqa: ANN401  a module
 
 
 @train_app.command("berka")
+@plain_failures()
 def train_berka(directory: Directory, out: Annotated[Path, typer.Option(help="Policy directory to write.")]) -> None:
     """Fits on a bank in Berka's format and writes a policy directory.
 
@@ -56,6 +61,7 @@ def train_berka(directory: Directory, out: Annotated[Path, typer.Option(help="Po
 
 
 @train_app.command("town")
+@plain_failures()
 def train_town(out: Annotated[Path, typer.Option(help="Policy directory to write.")]) -> None:
     """Fits on simulated towns and writes a policy directory.
 
@@ -66,6 +72,7 @@ def train_town(out: Annotated[Path, typer.Option(help="Policy directory to write
 
 
 @replay_app.command("berka")
+@plain_failures()
 def replay_berka(
     directory: Directory,
     *,
@@ -73,7 +80,8 @@ def replay_berka(
     store: Annotated[str | None, typer.Option(help="Store to play into; none: a temporary one.")] = None,
     store_owner: Annotated[str | None, typer.Option(help="PostgreSQL URL of the role that migrates it.")] = None,
     rail_journal: Annotated[
-        Path | None, typer.Option(help="Journal of the simulated rail; none: beside the file of the store, or in var.")
+        Path | None,
+        typer.Option(help="Journal of the simulated rail; none: named for the store, beside it or in var."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="A service that runs already, with a CALLER clock in CZK.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token for that service.", envvar="FANXING_TOKEN")] = None,
@@ -90,7 +98,7 @@ def replay_berka(
     with _service(chosen, Place(store, store_owner, rail_journal, target)) as run:
         before = run.cpu_s()
         with Client(run.target, token) as client, Progress(console=Console(stderr=True)) as bar:
-            client.wait_ready(30)
+            client.wait_ready(READY_S)
             total = len(bank.merchants) + sum(map(len, bank.payments.values())) + len(bank.loans)
             task = bar.add_task("replay", total=total)
             done = replay(bank, client, lambda count: bar.advance(task, count))
@@ -99,7 +107,7 @@ def replay_berka(
     found = _summary(bank, done, chosen) | {"cpu_seconds": spent_s} | books
     found["yuan_per_loan"] = _yuan_per_loan(done, spent_s, run.books)
     if scores:
-        write_scores(scores, bank, done, probabilities(done, chosen))
+        write_scores(scores, bank, done, probabilities(bank, done, chosen)[0])
     if decisions:
         write_decisions(decisions, bank, done)
     _show(found)
@@ -111,18 +119,22 @@ def _trained(bank: berka.Bank, directory: Path) -> Path:
     """The policy fitted on this very data by this very code, from the cache or fitted now."""
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fanxing"
     cache = home / f"berka-{bank.sha256[:16]}-{_code_sha256()[:16]}"
-    if not (cache / "out_of_fold.csv").is_file():
+    if not cache.is_dir():
         Console(stderr=True).print(f"no --policy: fitting one on {directory}")
-        _training("berka").train(directory, cache)
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home) as scratch:
+            _training("berka").train(directory, Path(scratch) / "policy")
+            with suppress(OSError):  # another replay was first; what it wrote is the same
+                (Path(scratch) / "policy").rename(cache)
     return cache
 
 
 def _code_sha256() -> str:
-    """Of everything that makes a policy out of data: indicators, training, and the policy that it starts from."""
+    """Of everything of ours that makes a policy out of data: indicators, models, training, the policy to start from."""
     package = Path(fanxing.__file__).parent
     sources = sorted(
         path
-        for room in ("indicators", "training", "policies/berka")
+        for room in ("indicators", "models", "training", "policies/berka")
         for path in (package / room).rglob("*")
         if path.suffix in {".py", ".toml", ".cel"}
     )
@@ -167,7 +179,8 @@ def _service(policy: Path, place: Place) -> Iterator[Run]:
     with tempfile.TemporaryDirectory() as scratch:
         home = place.home(Path(scratch))
         home.mkdir(parents=True, exist_ok=True)
-        url, rail = place.store or f"sqlite:///{home / 'replay.sqlite'}", place.rail_journal or home / "rail.jsonl"
+        url = place.store or f"sqlite:///{home / 'replay.sqlite'}"
+        rail = place.rail_journal or home / f"{Path(urlsplit(url).path).name}.rail.jsonl"
         owner = ("--store-owner", place.store_owner) if place.store_owner else ()
         caller = ("--currency", berka.CURRENCY, "--time-zone", berka.TIME_ZONE, "--clock", "CALLER")
         options = ("--listen", "127.0.0.1:0", "--store", url, *owner, "--rail-journal", str(rail), *caller)
@@ -185,7 +198,7 @@ def _yuan_per_loan(done: Replayed, cpu_s: float | None, books: Books | None) -> 
 
 
 def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
-    pd = probabilities(done, policy)
+    pd, auc_of = probabilities(bank, done, policy)
     history = berka.with_history(bank, berka.rows_of(bank))
     judged = [loan for loan, has in zip(bank.loans, history, strict=True) if has and loan.bad is not None]
     ranked = auc(judged, pd) if judged else None
@@ -200,6 +213,7 @@ def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
         "auc": ranked and ranked[0],
         "auc_low": ranked and ranked[1],
         "auc_high": ranked and ranked[2],
+        "auc_of": auc_of,
         "principal_fen": done.principal_fen,
         **_percentiles("score_ms", done.score_ms),
         **_percentiles("disburse_ms", done.disburse_ms),
@@ -217,7 +231,11 @@ def _percentiles(name: str, times: list[float]) -> dict[str, float | None]:
 def _show(found: dict[str, Any]) -> None:
     table = Table(show_header=False)
     for name, value in found.items():
-        table.add_row(
-            name, "not known" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-        )
+        table.add_row(name, _shown(value))
     Console(stderr=True).print(table)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not known"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else str(value)

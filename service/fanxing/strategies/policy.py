@@ -25,6 +25,7 @@ from fanxing.models.model import Model, read_model
 from fanxing.strategies import limit as limit_rules
 from fanxing.strategies.compiler import compile_strategy
 from fanxing.strategies.constants import Constants, ProductTerms
+from fanxing.strategies.price import RATE_QUANTUM
 from fanxing.strategies.rules import Strategy
 
 ARCHIVE_BYTES_MAX = 64 << 20
@@ -144,5 +145,7 @@ def _check(constants: Constants) -> None:
         raise ValueError(f"{', '.join(sorted(twice))} is named twice")
     if min(constants.product.all_in_cap, constants.limit.rate_cap, constants.price.step) <= 0:
         raise ValueError("product.all_in_cap, limit.rate_cap and price.step must be positive")
+    if constants.price.step % RATE_QUANTUM:
+        raise ValueError(f"price.step must be a multiple of {RATE_QUANTUM}, as rates are told")
     if constants.limit.step_up is not None and math.isinf(constants.limit.step_up.factor):
         raise ValueError("limit.step_up.factor must be finite")

@@ -10,6 +10,9 @@ from decimal import Decimal
 from fanxing.strategies.constants import PriceRules, ProductTerms
 from fanxing.strategies.limit import annuity
 
+RATE_QUANTUM = Decimal("0.0001")
+"""Rates are told with four decimals, so a policy's step is a multiple of it."""
+
 
 def price(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, months: int) -> Decimal | None:
     """The annual rate, or None where the all-in cost would pass the cap; a rate is never clipped."""
@@ -24,7 +27,7 @@ def price(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, m
         or present_value(rules, product, pd, limit_fen, months, rate) < rules.margin
     ):
         return None
-    return rate.quantize(Decimal("0.0001"))
+    return rate.quantize(RATE_QUANTUM)
 
 
 def all_in(rate: Decimal, limit_fen: int) -> Decimal:

@@ -7,9 +7,11 @@ day D is made at 9:00, Prague time, so it knows nothing of its own day.
 import csv
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,9 +25,16 @@ from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
+from fanxing.money import FEN_MAX, FEN_PER_UNIT
 from fanxing.payments import Payment, PaymentKind, RecordedPayment
 
 CURRENCY, TIME_ZONE = "CZK", "Europe/Prague"
+LAST_DAY, MONTHS_MAX = date(2100, 1, 1), 120
+TYPES: dict[str, bool | None] = {"credit": True, "withdrawal": False, "withdrawal in cash": False}
+"""Whether a movement is a receipt."""
+Row = TypeVar("Row")
+OUT_OF_FOLD, IDENTITY = "out_of_fold.csv", ("loan_id", "account_id", "day", "amount_fen", "months")
+"""Where a policy keeps what it says out of fold of the loans that it was fitted on, and how it names them."""
 HISTORY_DAYS = 60
 """Without the file's own column, a loan has history when a payment of the last 60 days is known."""
 
@@ -53,6 +62,11 @@ class Bank:
     sha256: str
 
 
+def identity(loan: Loan) -> tuple[str, ...]:
+    """What makes it this loan, and not another bank's with the same id; its outcome does not."""
+    return tuple(str(getattr(loan, name)) for name in IDENTITY)
+
+
 def at(day: date, hour: int) -> int:
     """A local hour of a day in microseconds since 1970 UTC."""
     return int(datetime.combine(day, time(hour), ZoneInfo(TIME_ZONE)).timestamp()) * 1_000_000
@@ -63,33 +77,92 @@ def read_bank(directory: Path) -> Bank:
     names = ("account.csv", "loan.csv", "trans.parquet")
     try:
         digest = hashlib.sha256(b"".join(hashlib.sha256((directory / name).read_bytes()).digest() for name in names))
-        merchants = {row["account_id"]: _merchant(row) for row in _rows(directory / "account.csv")}
-        loans = sorted((_loan(row) for row in _rows(directory / "loan.csv")), key=lambda loan: (loan.day, loan.loan_id))
+        merchants = _merchants(directory / "account.csv")
+        loans = _each(directory / "loan.csv", _loan)
+        loans.sort(key=lambda loan: (loan.day, loan.loan_id))
         payments = _payments(directory / "trans.parquet")
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise InvalidRequest(f"{directory}: not a directory in Berka's format: {error!r}", field="directory") from error
-    _refuse_strangers(merchants, loans, payments, directory)
+        _check(merchants, loans, payments)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException) as error:
+        raise InvalidRequest(f"{directory}: not a directory in Berka's format: {error}", field="directory") from error
     return Bank(merchants, payments, tuple(loans), digest.hexdigest())
 
 
-def _refuse_strangers(
-    merchants: dict[str, Merchant], loans: list[Loan], payments: dict[date, list[Payment]], directory: Path
-) -> None:
-    """Refuses a loan or a movement of an account that the bank does not have, and two loans of one id."""
-    strangers = {loan.account_id for loan in loans} | {each.merchant_id for day in payments.values() for each in day}
-    strangers -= merchants.keys()
-    if strangers:
-        raise InvalidRequest(f"{directory}: account.csv lacks account {min(strangers)}", field="directory")
-    if len({loan.loan_id for loan in loans}) < len(loans):
-        raise InvalidRequest(f"{directory}: loan.csv names a loan twice", field="directory")
+def _check(merchants: dict[str, Merchant], loans: list[Loan], payments: dict[date, list[Payment]]) -> None:
+    """Refuses what no single row shows: unknown accounts, ids that stand twice, days before the account opened."""
+    movements = [(day, each) for day, found in payments.items() for each in found]
+    for name, events in (
+        ("loan.csv", [(loan.day, loan.account_id, loan.loan_id) for loan in loans]),
+        ("trans.parquet", [(day, each.merchant_id, each.payment_id) for day, each in movements]),
+    ):
+        seen: set[str] = set()
+        for day, account, event in events:
+            if account not in merchants:
+                raise ValueError(f"account.csv lacks account {account} of {name}")
+            if not merchants[account].opened_on <= day < LAST_DAY:
+                raise ValueError(f"{name}: {event} is of {day}; its account opened {merchants[account].opened_on}")
+            if event in seen:
+                raise ValueError(f"{name} names {event} twice")
+            seen.add(event)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _each(path: Path, read: Callable[[dict[str, str]], Row]) -> list[Row]:
+    """Every row of a CSV file, read; what is wrong names the file and the line."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows, found = csv.DictReader(file), []
+        for row in rows:
+            try:
+                found.append(read(_whole(row)))
+            except (LookupError, ValueError, ArithmeticError) as error:
+                missing = f"no column {error}" if isinstance(error, KeyError) else error
+                raise ValueError(f"{path.name}, line {rows.line_num}: {missing}") from error
+    if not found:
+        raise ValueError(f"{path.name} has no rows")
+    return found
+
+
+def _whole(row: dict[str, str]) -> dict[str, str]:
+    """The row, or ValueError where it has more or fewer fields than the header."""
+    if None in row or None in row.values():
+        raise ValueError("more or fewer fields than the header")
+    return row
+
+
+def _one_of(row: dict[str, str], name: str, values: dict[str, bool | None]) -> bool | None:
+    """What a field says, of a closed set; None where the column is not there."""
+    if name not in row:
+        return None
+    if row[name] not in values:
+        raise ValueError(f"{name} is {row[name]!r}, not one of {', '.join(filter(None, values))}")
+    return values[row[name]]
+
+
+def _fen(amount: object, name: str) -> int:
+    """An amount of the files in fen."""
+    fen = round(float(str(amount)) * FEN_PER_UNIT)
+    if abs(fen) > FEN_MAX:
+        raise ValueError(f"{name} is {amount}")
+    return fen
+
+
+def _positive_fen(amount: object) -> int:
+    fen = _fen(amount, "amount")
+    if fen <= 0:
+        raise ValueError(f"amount is {amount}")
+    return fen
+
+
+def _merchants(path: Path) -> dict[str, Merchant]:
+    merchants: dict[str, Merchant] = {}
+    for merchant in _each(path, _merchant):
+        if merchant.merchant_id in merchants:
+            raise ValueError(f"{path.name} names account {merchant.merchant_id} twice")
+        merchants[merchant.merchant_id] = merchant
+    return merchants
 
 
 def _merchant(row: dict[str, str]) -> Merchant:
+    if len(row["date"]) != len("yymmdd"):
+        raise ValueError(f"date is {row['date']}, not yymmdd")
     opened = datetime.strptime(row["date"], "%y%m%d").replace(tzinfo=ZoneInfo(TIME_ZONE)).date()
     account = row["account_id"]
     return Merchant(
@@ -110,45 +183,52 @@ def _merchant(row: dict[str, str]) -> Merchant:
 
 
 def _loan(row: dict[str, str]) -> Loan:
-    bad = row.get("bad")
-    if bad is None and "status" in row:
-        bad = "1" if row["status"] in {"B", "D"} else "0"
-    history = row.get("has_pre_loan_history")
+    bad = _one_of(row, "bad", {"0": False, "1": True, "": None})
+    if "bad" not in row:
+        bad = _one_of(row, "status", {"A": False, "B": True, "C": False, "D": True, "": None})
+    months = int(row["duration"])
+    if not 1 <= months <= MONTHS_MAX:
+        raise ValueError(f"duration is {months} months")
     return Loan(
         loan_id=row["loan_id"],
         account_id=row["account_id"],
         day=date.fromisoformat(row["date"]),
-        amount_fen=round(float(row["amount"]) * 100),
-        months=int(row["duration"]),
-        bad=None if bad in {None, ""} else bad == "1",
-        has_history=None if history in {None, ""} else history == "True",
+        amount_fen=_positive_fen(row["amount"]),
+        months=months,
+        bad=bad,
+        has_history=_one_of(row, "has_pre_loan_history", {"True": True, "False": False, "": None}),
     )
 
 
 def _payments(path: Path) -> dict[date, list[Payment]]:
     columns = ["trans_id", "account_id", "date", "type", "amount", "balance", "bank", "account"]
     table = parquet.read_table(path, columns=columns)
+    for name in columns[:6]:
+        if table[name].null_count:
+            raise ValueError(f"{path.name}: {name} is missing in a row")
     by_day: dict[date, list[Payment]] = defaultdict(list)
     for row in sorted(table.to_pylist(), key=lambda row: (row["date"], row["trans_id"])):
-        day = row["date"].date()
-        by_day[day].append(_payment(row, day))
+        try:
+            day = row["date"].date()
+            by_day[day].append(_payment(row, day))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise ValueError(f"{path.name}, trans_id {row['trans_id']}: {error}") from error
     return dict(by_day)
 
 
 def _payment(row: dict[str, object], day: date) -> Payment:
     bank, account = row["bank"], str(row["account"] or "")
-    amount, balance = (float(str(row[name])) for name in ("amount", "balance"))
-    receipt = row["type"] == "credit"
+    receipt = _one_of({"type": str(row["type"])}, "type", TYPES)
     known = receipt and isinstance(bank, str) and bank.strip() and account.replace(".0", "") not in {"", "0", "nan"}
     return Payment(
         merchant_id=str(row["account_id"]),
         payment_id=str(row["trans_id"]),
         payer_token=f"{bank}-{account.removesuffix('.0')}" if known else "",
-        amount_fen=round(amount * 100),
+        amount_fen=_positive_fen(row["amount"]),
         occurred_us=at(day, 12),
         kind=PaymentKind.RECEIPT if receipt else PaymentKind.OUTFLOW,
         channel="bank",
-        balance_after_fen=round(balance * 100),
+        balance_after_fen=_fen(row["balance"], "balance"),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fanxing.errors import InvalidRequest
 from fanxing.indicators.catalogue import INDEX, NAMES
-from fanxing.training.bank import read_bank, rows_of, with_history
+from fanxing.training.bank import IDENTITY, OUT_OF_FOLD, identity, read_bank, rows_of, with_history
 from fanxing.training.fit import Fitted, Task, fit, publish_model
 
 POLICY = Path(__file__).parents[1] / "policies" / "berka"
@@ -35,14 +35,15 @@ def train(directory: Path, out: Path) -> Fitted:
         data_sha256=bank.sha256,
         seed=1999,
         judged=with_history(bank, rows)[told],
+        groups=np.array([loan.account_id for loan in bank.loans])[told],
     )
     fitted = fit(task)
     shutil.copytree(POLICY, out, dirs_exist_ok=True)
     publish_model(task, fitted, out, "pd")
     probabilities = 1 / (1 + np.exp(-fitted.margins_out_of_fold))
-    with (out / "out_of_fold.csv").open("w", encoding="utf-8", newline="") as file:
+    with (out / OUT_OF_FOLD).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("loan_id", "pd"))
-        ids = [loan.loan_id for loan, is_told in zip(bank.loans, told, strict=True) if is_told]
-        writer.writerows(zip(ids, probabilities.tolist(), strict=True))
+        writer.writerow((*IDENTITY, "pd"))
+        names = [identity(loan) for loan, is_told in zip(bank.loans, told, strict=True) if is_told]
+        writer.writerows((*name, pd) for name, pd in zip(names, probabilities.tolist(), strict=True))
     return fitted

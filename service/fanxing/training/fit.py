@@ -2,6 +2,7 @@
 
 The card's calibration is fitted on margins that come out of fold, so that it speaks of loans the model had not seen:
 bins of equal count, pooled until the share of bad loans rises with the margin, each with its Wilson upper 80 % bound.
+The margins of all repeats go in, since one model serves and the mean of several spreads less than one does.
 """
 
 import hashlib
@@ -14,8 +15,9 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from fanxing.errors import InvalidRequest
 from fanxing.models.importing import import_trained
 from fanxing.models.model import Bin
 
@@ -39,6 +41,8 @@ class Task:
     rounds: int = 150
     judged: np.ndarray | None = None
     """Which rows the AUC is judged on; all when None."""
+    groups: np.ndarray | None = None
+    """Rows of one group, such as the loans of one account, stay in one fold; every row its own group when None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,24 @@ class Fitted:
 
 
 def fit(task: Task) -> Fitted:
-    """Fits the final model on all rows, and 5 x 5 fold models for everything that is said about it."""
+    """Fits the final model on all rows, and 5 x 5 fold models for everything that is said about it.
+
+    InvalidRequest when either outcome is too rare to stand in every fold.
+    """
+    if min(np.bincount(task.outcomes, minlength=2)) < FOLDS:
+        raise InvalidRequest(f"at least {FOLDS} loans of each outcome are needed to fit on")
     margins = np.zeros((REPEATS, len(task.rows)))
     aucs = []
     for repeat in range(REPEATS):
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=task.seed + repeat)
-        for known, unseen in folds.split(task.rows, task.outcomes):
+        kind = StratifiedKFold if task.groups is None else StratifiedGroupKFold
+        folds = kind(FOLDS, shuffle=True, random_state=task.seed + repeat)
+        for known, unseen in folds.split(task.rows, task.outcomes, task.groups):
             booster = _train(task, known, task.seed + repeat)
             margins[repeat, unseen] = booster.predict(task.rows[unseen], raw_score=True)
             aucs.append(_auc(task, unseen, margins[repeat]))
     mean = margins.mean(axis=0)
     auc = float(np.nanmean(aucs))
-    return Fitted(_train(task, np.arange(len(task.rows)), task.seed), mean, auc, calibrate(mean, task.outcomes))
+    return Fitted(_train(task, np.arange(len(task.rows)), task.seed), mean, auc, calibrate(margins, task.outcomes))
 
 
 def _auc(task: Task, unseen: np.ndarray, margins: np.ndarray) -> float:
@@ -94,7 +104,13 @@ def _train(task: Task, chosen: np.ndarray, seed: int) -> lightgbm.Booster:
 
 
 def calibrate(margins: np.ndarray, outcomes: np.ndarray) -> tuple[Bin, ...]:
-    """Pieces of the margin with the share of bad loans seen there, rising (pool adjacent violators)."""
+    """Pieces of the margin with the PD seen there, rising (pool adjacent violators).
+
+    `margins`: float64 (repeats, loans), `outcomes`: 0 or 1 (loans). A loan counts once however often it is repeated.
+    The PD is the posterior mean under Jeffreys' prior: where no loan went bad yet, the next one still may.
+    """
+    repeats = len(margins)
+    margins, outcomes = margins.ravel(), np.tile(outcomes, repeats)
     order = np.argsort(margins, kind="stable")
     pools: list[tuple[float, int, int]] = []
     for part in np.array_split(order, min(BINS, len(order))):
@@ -103,14 +119,15 @@ def calibrate(margins: np.ndarray, outcomes: np.ndarray) -> tuple[Bin, ...]:
             _, bad, count = pools.pop()
             start, bad_before, count_before = pools.pop()
             pools.append((start, bad_before + bad, count_before + count))
-    highest, bins = 0.0, []
+    pd, upper, bins = 0.0, 0.0, []
     for start, bad, count in pools:
-        highest = max(highest, wilson_upper(bad, count))
-        bins.append(Bin(margin_from=start, pd=bad / count, pd_upper=highest))
+        pd = max(pd, (bad / repeats + 0.5) / (count / repeats + 1))
+        upper = max(upper, pd, wilson_upper(bad / repeats, count / repeats))
+        bins.append(Bin(margin_from=start, pd=pd, pd_upper=upper))
     return tuple(bins)
 
 
-def wilson_upper(bad: int, count: int) -> float:
+def wilson_upper(bad: float, count: float) -> float:
     """Upper end of Wilson's one-sided 80 % interval for a share."""
     share, z = bad / count, Z80
     centre = share + z * z / (2 * count)

@@ -68,10 +68,10 @@ async def test_every_stored_decision_is_computed_again_from_what_was_known_then(
         application = asked_by[decision.decision_id]
         ask = asked(policy, application.requested_fen, application.requested_term_months)
         dossier = await read_dossier(institution, decision.merchant_id, world)
-        at_us = decision.as_of_us
-        row = measure_dossier(dossier, ask, at_us, at_us, None, institution.time_zone)
+        known_us = decision.known_us
+        row = measure_dossier(dossier, ask, decision.as_of_us, known_us, None, institution.time_zone)
         assert row_digest(row) == decision.row_digest
-        assert dossier.history.known(at_us).through_seq == decision.merchant_seq
+        assert dossier.history.known(known_us).through_seq == decision.merchant_seq
         assert verdict_of(policy, row, dossier.merchant.category) == decision.verdict
     assert len(decisions) == LOANS
     await store.close()

@@ -142,8 +142,8 @@ async def test_a_decision_stays_what_it_was_and_its_row_gives_the_same_verdict(b
     pb = lending_service_pb2
     request = pb.ScoreRequest(request_id=new_id(), merchant_id="m1", requested_amount=yuan(500), **bank.at())
     decision = (await bank.lending.Score(request)).decision
-    as_of = convert.micros(decision.as_of, "as_of")
-    row, _ = await indicators(bank, as_of, as_of)
+    assert convert.micros(decision.as_of, "as_of") == bank.clock.us
+    row, _ = await indicators(bank, bank.clock.us, convert.micros(decision.known_at, "known_at"))
     inputs = {each.name: each.value for each in decision.inputs if each.HasField("value")}
     assert {name: struct.pack("<d", value) for name, value in inputs.items() if not name.startswith("requested")} == {
         name: row[name] for name in inputs if not name.startswith("requested")

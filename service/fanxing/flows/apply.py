@@ -48,7 +48,7 @@ async def apply(institution: Institution, command: Apply, world: World) -> tuple
         policy = world.policies.active(institution)
         _check(command, policy, at_us)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
-        decision = await decide_on(institution, dossier, ask, at_us, policy, application_id, world)
+        decision = await decide_on(institution, dossier, ask, merchant, policy, application_id, world)
         offer = _offer(decision, policy, at_us, dossier.merchant.time_zone or institution.time_zone)
         application = _taken_in(command, application_id, at_us).step(ApplicationState.SCORED, at_us)
         decided = application.step(

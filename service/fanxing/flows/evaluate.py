@@ -42,6 +42,7 @@ def evaluate(institution: Institution, query: Evaluate, world: World) -> Decisio
         decision_id="",
         merchant_id="",
         as_of_us=at_us,
+        known_us=at_us,
         merchant_seq=0,
         fact_seq=0,
         policy_digest=policy.digest,

@@ -66,7 +66,7 @@ async def score(institution: Institution, command: Score, world: World) -> Decis
         merchant = tick(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
         policy = world.policies.active(institution)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
-        decision = await decide_on(institution, dossier, ask, merchant.last_known_us, policy, decision_id, world)
+        decision = await decide_on(institution, dossier, ask, merchant, policy, decision_id, world)
         return ChangeSet(inserts=(decision,), updates=(merchant,))
 
     decision_id = await once(institution, world.store, "Score", command, unit)
@@ -181,20 +181,28 @@ def _owed(loan: Loan, known_us: int) -> bool:
 
 
 async def decide_on(
-    institution: Institution, dossier: Dossier, ask: Ask, at_us: int, policy: Policy, decision_id: str, world: World
+    institution: Institution,
+    dossier: Dossier,
+    ask: Ask,
+    ticked: Merchant,
+    policy: Policy,
+    decision_id: str,
+    world: World,
 ) -> Decision:
-    """Measure -> assess -> decide, and the record of it."""
+    """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
+    as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
     reads_graph = not GRAPH_NAMES.isdisjoint(policy.reads)
-    graph = await graph_at(institution, at_us, world) if reads_graph else None
+    graph = await graph_at(institution, known_us, world) if reads_graph else None
     started = world.cpu_time()
-    row = measure_dossier(dossier, ask, at_us, at_us, graph, institution.time_zone)
+    row = measure_dossier(dossier, ask, as_of_us, known_us, graph, institution.time_zone)
     verdict = verdict_of(policy, row, dossier.merchant.category)
     return Decision(
         decision_id=decision_id,
         merchant_id=dossier.merchant.merchant_id,
-        as_of_us=at_us,
-        merchant_seq=dossier.history.known(at_us).through_seq,
-        fact_seq=max((fact.fact_seq for fact in dossier.facts if fact.known_us <= at_us), default=0),
+        as_of_us=as_of_us,
+        known_us=known_us,
+        merchant_seq=dossier.history.known(known_us).through_seq,
+        fact_seq=max((fact.fact_seq for fact in dossier.facts if fact.known_us <= known_us), default=0),
         policy_digest=policy.digest,
         catalogue_digest=catalogue_digest(),
         core_digest=CORE_DIGEST,

@@ -85,6 +85,7 @@ class Decision:
     decision_id: str
     merchant_id: str
     as_of_us: int
+    known_us: int
     merchant_seq: int
     fact_seq: int
     policy_digest: str

@@ -73,6 +73,7 @@ def decision_message(decision: Decision, currency: str, tariff: Tariff) -> decis
         term_months=verdict.term_months,
         expected_loss=_optional(verdict.expected_loss),
         as_of=convert.timestamp(decision.as_of_us),
+        known_at=convert.timestamp(decision.known_us),
         merchant_seq=decision.merchant_seq,
         fact_seq=decision.fact_seq,
         policy_digest=decision.policy_digest,

@@ -92,6 +92,7 @@ CREATE TABLE decisions (
     decision_id text COLLATE "C" NOT NULL,
     merchant_id text COLLATE "C" NOT NULL,
     as_of_us bigint NOT NULL,
+    known_us bigint NOT NULL,
     merchant_seq bigint NOT NULL,
     fact_seq bigint NOT NULL,
     policy_digest text COLLATE "C" NOT NULL,

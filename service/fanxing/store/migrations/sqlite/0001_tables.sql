@@ -92,6 +92,7 @@ CREATE TABLE decisions (
     decision_id TEXT NOT NULL,
     merchant_id TEXT NOT NULL,
     as_of_us INTEGER NOT NULL,
+    known_us INTEGER NOT NULL,
     merchant_seq INTEGER NOT NULL,
     fact_seq INTEGER NOT NULL,
     policy_digest TEXT NOT NULL,

@@ -1,6 +1,6 @@
 """GetIndicators: a merchant's indicators as they were known at any moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,8 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     refuse_future(known_us, at_us, "known_at")
     positions = positions_of(query.names)
     dossier = await read_dossier(institution, query.merchant_id, world)
+    if known_us < at_us:
+        dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
     graph = await graph_at(institution, known_us, world)
     row = measure_dossier(dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
     return Indicators(

@@ -7,6 +7,8 @@ import grpc
 import pytest
 from tests.served import DAY_US, Service, new_id, payment, refused, served, yuan
 
+from fanxing.flows.ports import ChangeSet, Quota
+from fanxing.flows.score import FUNDING
 from fanxing.flows.world import World
 from fanxing.institutions import Clock
 from fanxing.v1 import (
@@ -243,3 +245,13 @@ async def test_looking_ahead_freezes_nothing(bank, becomes_known):
     assert late != early
     async with Restarted(bank) as again:
         assert await indicators(again, ahead, ahead) == late
+
+
+async def test_the_funders_headroom_is_told_of_now_and_missing_of_then(bank):
+    await bank.world.store.commit("demo", ChangeSet(inserts=(Quota(name=FUNDING, limit_fen=500_000, used_fen=0),)))
+    then = bank.clock.us
+    bank.clock.us += DAY_US
+    now, _ = await indicators(bank, bank.clock.us, bank.clock.us)
+    before, _ = await indicators(bank, then, then)
+    assert now["funder_headroom_fen"] == struct.pack("<d", 500_000)
+    assert before["funder_headroom_fen"] is None

@@ -43,8 +43,8 @@ def start(*arguments: str, log: Path | None = None) -> Launched:
 
 def _last_words(log: Path | None) -> str:
     """What it said last, where that was kept."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    return f": {lines[-1].removeprefix('fanxing: ')}" if lines else ""
+    told = log.read_text(encoding="utf-8", errors="replace").rpartition("fanxing: ")[2].strip() if log else ""
+    return f": {told}" if told else ""
 
 
 def stop(launched: Launched) -> None:

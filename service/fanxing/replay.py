@@ -182,6 +182,16 @@ def _timed(call: Callable[[], Reply]) -> tuple[Reply, float]:
     return reply, (time.perf_counter() - started) * 1000
 
 
+def decided_by(done: Replayed) -> set[str]:
+    """The digests of the policies that decided."""
+    return {decision.policy_digest for decision in done.decisions.values()}
+
+
+def policy_digest(directory: Path) -> str:
+    """The digest of a policy directory, as decisions name it."""
+    return hashlib.sha256(pack(directory)).hexdigest()
+
+
 def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, tuple[float, float]], str]:
     """(pd, pd as served) of each loan, and what the first is: "out_of_fold", "served", or "mixed".
 
@@ -189,8 +199,7 @@ def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, t
     are steps, which rank many loans alike. Out of fold where the policy was fitted on that very loan, provided that
     it is the policy that decided.
     """
-    decided_by = {decision.policy_digest for decision in done.decisions.values()}
-    unseen = _out_of_fold(policy) if decided_by == {hashlib.sha256(pack(policy)).hexdigest()} else {}
+    unseen = _out_of_fold(policy) if decided_by(done) == {policy_digest(policy)} else {}
     found, apart = {}, 0
     for loan in bank.loans:
         served = float(1 / (1 + np.exp(-done.decisions[loan.loan_id].scores[0].margin)))

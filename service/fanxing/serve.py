@@ -66,7 +66,7 @@ async def _serve(settings: Settings) -> None:
         await stack.enter_async_context(_background(institutions, settings, world))
         tariff = Tariff(vcpu_second=settings.vcpu_second_yuan, gigabyte_kept=settings.gigabyte_kept_yuan)
         server, health = build_server(world, _tenants(asked), tariff, reflect=settings.reflection)
-        port = server.add_insecure_port(settings.listen)
+        port = _bound(server, settings.listen)
         await server.start()
         await report_health(health, serving=True)
         _say(event="serving", target=f"{settings.host}:{port}", institutions=[each.institution_id for each in asked])
@@ -128,9 +128,17 @@ async def start_rail_simulator(settings: Settings, listen: str = "127.0.0.1:0") 
     payout_rail_service_pb2_grpc.add_PayoutRailServiceServicer_to_server(
         RailSimulator(Journal(settings.rail_journal)), server
     )
-    port = server.add_insecure_port(listen)
+    port = _bound(server, listen)
     await server.start()
     return server, port
+
+
+def _bound(server: grpc.aio.Server, listen: str) -> int:
+    """The port that the server now listens on; InvalidRequest where it cannot."""
+    try:
+        return int(server.add_insecure_port(listen))
+    except RuntimeError as error:
+        raise InvalidRequest(f"cannot listen on {listen}: is it taken?", field="listen") from error
 
 
 def run_rail_simulator(settings: Settings) -> None:

@@ -27,7 +27,7 @@ def free_port():
 
 
 def followed(guide, folder, **more):
-    """Runs a guide's shell commands in a copy of its folder, and returns what they printed."""
+    """Runs a guide's shell commands in a copy of its folder; what they printed, and what they complained of."""
     shutil.copytree(GUIDES, folder)
     address = f"127.0.0.1:{free_port()}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FANXING_")}
@@ -38,26 +38,31 @@ def followed(guide, folder, **more):
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def test_the_first_loan_is_paid_out(tmp_path):
-    told = followed("first-loan.md", tmp_path / "guide")
+    told, _ = followed("first-loan.md", tmp_path / "guide")
     assert "46980" in told
     assert "APPROVED" in told
     assert "1,000.00 CNY" in told
-    assert "CREDIT_REPORT_NOT_ASKED" in told
+    readme = (GUIDES.parents[1] / "README.md").read_text()
+    (shown,) = re.findall(r"^\$ fanxing apply noodles.*?^```$", readme, re.DOTALL | re.MULTILINE)
+    for figure in re.findall(r"[0-9][0-9,]*\.[0-9]+|[A-Z]+_[A-Z_]+", shown):
+        assert figure in told, f"the README shows {figure}"
 
 
 def test_a_policy_is_fitted_changed_and_compared(tmp_path, bank):
-    told = followed("policies.md", tmp_path / "guide", BANK=str(bank / "data"))
+    told, said = followed("policies.md", tmp_path / "guide", BANK=str(bank / "data"))
     assert "auc_out_of_fold" in told
     assert "loan_id,pd,pd_served,outcome,limit_fen,reasons" in told
     assert len(re.findall(r'"approved": \d+', told)) == 2
+    assert "long_silence.cel" in said
+    assert "no_such_indicator" in said
 
 
 def test_two_processes_serve_one_institution_from_postgresql(tmp_path, database):
-    told = followed("operate.md", tmp_path / "guide", STORE=database.url, STORE_OWNER=database.owner_url)
+    told, _ = followed("operate.md", tmp_path / "guide", STORE=database.url, STORE_OWNER=database.owner_url)
     assert told.count("Fruit stall") == 2
 
 

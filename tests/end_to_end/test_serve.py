@@ -66,6 +66,15 @@ def test_what_keeps_it_from_serving_is_told_in_a_sentence(tmp_path, more, senten
     assert "secret" not in done.stderr
 
 
+def test_a_port_that_is_taken_is_named(tmp_path):
+    with launched(*options(tmp_path, "--store", "memory:"), log=tmp_path / "log") as service:
+        command = [sys.executable, "-m", "fanxing", "serve", "--store", "memory:", "--listen", service.target]
+        command += ["--rail-journal", str(tmp_path / "other.jsonl")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"cannot listen on {service.target}" in done.stderr
+
+
 def test_a_store_that_another_process_serves_from_is_named(tmp_path):
     store = ("--store", f"sqlite:///{tmp_path / 'store.sqlite'}")
     with launched(*options(tmp_path, *store), log=tmp_path / "log"):

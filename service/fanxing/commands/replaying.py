@@ -23,7 +23,16 @@ import fanxing
 from fanxing.books import Books, read_books
 from fanxing.commands.failing import plain_failures
 from fanxing.launch import Launched, launched
-from fanxing.replay import Replayed, auc, probabilities, replay, write_decisions, write_scores
+from fanxing.replay import (
+    Replayed,
+    auc,
+    decided_by,
+    policy_digest,
+    probabilities,
+    replay,
+    write_decisions,
+    write_scores,
+)
 from fanxing.training import bank as berka
 from fanxing.wire.client import Client
 from fanxing.wire.tariff import Tariff
@@ -103,6 +112,8 @@ def replay_berka(
             task = bar.add_task("replay", total=total)
             done = replay(bank, client, lambda count: bar.advance(task, count))
         spent_s = run.cpu_s() - before if run.service else None
+    if decided_by(done) != {policy_digest(chosen)}:
+        Console(stderr=True).print("[yellow]Some decisions were on record already, made under another policy.[/yellow]")
     books = run.books or dict.fromkeys(Books.__annotations__)
     found = _summary(bank, done, chosen) | {"cpu_seconds": spent_s} | books
     found["yuan_per_loan"] = _yuan_per_loan(done, spent_s, run.books)

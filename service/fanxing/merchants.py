@@ -37,3 +37,16 @@ class Merchant:
     def activated_on(self) -> date:
         """The first day on which the code could take payments."""
         return self.code_activated_on or self.opened_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """Who stands behind one or more merchants: one borrower, however many shops.
+
+    `last_known_us` is the moment of the newest decision or credit line of any of these merchants, in microseconds
+    since 1970 UTC. `version` guards it, so that what two shops decide or accept at once is put in order.
+    """
+
+    controller_token: str
+    last_known_us: int = 0
+    version: int = 1

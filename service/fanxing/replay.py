@@ -21,9 +21,10 @@ import grpc
 import numpy as np
 from google.protobuf.json_format import MessageToDict
 
+from fanxing.errors import InvalidRequest
 from fanxing.payments import Payment
 from fanxing.strategies.policy import pack
-from fanxing.training.bank import CURRENCY, IDENTITY, OUT_OF_FOLD, Bank, Loan, at, identity
+from fanxing.training.bank import CURRENCY, IDENTITY, OUT_OF_FOLD, Bank, Loan, at, identities
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision
 from fanxing.wire import convert
@@ -114,7 +115,8 @@ def _record(bank: Bank, day: date, client: Client, done: Replayed) -> None:
         )
         answer = _patiently(partial(client.payments.RecordPaymentBatch, request))
         if answer.conflicts or answer.refused:
-            raise ValueError(f"{day}: {[*answer.conflicts, *answer.refused][0]}")
+            told = [*answer.conflicts, *answer.refused][0]
+            raise InvalidRequest(f"payment {told.payment_id} of {day} was not recorded: {told.message}")
         done.payments += len(request.payments)
         done.duplicates += answer.duplicates
 
@@ -201,10 +203,10 @@ def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, t
     """
     unseen = _out_of_fold(policy) if decided_by(done) == {policy_digest(policy)} else {}
     found, apart = {}, 0
-    for loan in bank.loans:
+    for loan, name in zip(bank.loans, identities(bank), strict=True):
         served = float(1 / (1 + np.exp(-done.decisions[loan.loan_id].scores[0].margin)))
-        apart += identity(loan) in unseen
-        found[loan.loan_id] = (unseen.get(identity(loan), served), served)
+        apart += name in unseen
+        found[loan.loan_id] = (unseen.get(name, served), served)
     return found, "served" if not apart else "out_of_fold" if apart == len(bank.loans) else "mixed"
 
 

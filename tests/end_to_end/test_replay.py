@@ -213,6 +213,10 @@ def test_out_of_fold_is_only_what_is_said_of_these_loans_by_the_policy_that_deci
     found = replayed(bank / "data", bank / "policy")
     assert found["auc_of"] == "out_of_fold"
     assert replayed(tmp_path / "other", bank / "policy")["auc_of"] != "out_of_fold"
+    shutil.copy(bank / "data/loan.csv", tmp_path / "other")
+    replayed(tmp_path / "other", bank / "policy", "--scores", tmp_path / "other.csv")
+    unseen = [row["loan_id"] for row in rows(tmp_path / "other.csv") if row["pd"] != row["pd_served"]]
+    assert unseen == ["900", "910", "920", "930"], "the same loans but for the accounts' movements: these have none"
     shutil.copytree(bank / "policy", tmp_path / "bare")
     (tmp_path / "bare" / OUT_OF_FOLD).unlink()
     assert replayed(bank / "data", tmp_path / "bare")["auc_of"] == "served"

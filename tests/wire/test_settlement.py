@@ -7,6 +7,7 @@ import grpc
 import pytest
 import structlog
 from tests.programmed_rail import (
+    IN_FLIGHT,
     PAID,
     REFUSED,
     RETURNED,
@@ -18,12 +19,12 @@ from tests.programmed_rail import (
     stands,
     store,
 )
-from tests.served import DAY_US, yuan
+from tests.served import DAY_US, new_id, yuan
 
 from fanxing.flows.ports import ChangeSet, Get, Quota
 from fanxing.flows.score import FUNDING
 from fanxing.flows.settle import returns, settle
-from fanxing.v1 import lending_service_pb2
+from fanxing.v1 import lending_service_pb2, merchant_service_pb2
 
 __all__ = ["rail_timeout_s", "service", "store"]  # fixtures
 
@@ -111,3 +112,32 @@ async def test_a_request_id_names_one_request_in_capitals_too(service):
     asked = lending_service_pb2.GetLoanRequest(loan_id=loan.loan_id.upper())
     assert (await service.lending.GetLoan(asked)).loan == loan
     assert await stands(service) == books("ACTIVE", 100)
+
+
+@pytest.mark.parametrize("comes_to", [REFUSED, PAID, RETURNED])
+@pytest.mark.parametrize("clock_goes_s", [-3600, 0, 3600])
+async def test_what_the_rail_says_later_changes_nothing_of_what_a_decision_knew(service, comes_to, clock_goes_s):
+    service.rail.says.append(IN_FLIGHT)
+    assert await disbursed(service, service.draw(service.held, yuan(100))) == "PENDING"
+    request = lending_service_pb2.ScoreRequest(request_id=new_id(), merchant_id="m1")
+    decision = (await service.lending.Score(request)).decision
+    before = await as_known(service, decision)
+    assert before["outstanding_fen"] == 10_000
+    (transfer_id,) = service.rail.transfers
+    service.rail.comes_to(transfer_id, comes_to)
+    service.clock.us += clock_goes_s * 1_000_000
+    assert await settle(service.institution, service.world) == 1
+    assert await as_known(service, decision) == before
+    after = (
+        await service.lending.Score(lending_service_pb2.ScoreRequest(request_id=new_id(), merchant_id="m1"))
+    ).decision
+    assert (await as_known(service, after))["outstanding_fen"] == (10_000 if comes_to == PAID else 0)
+    assert await as_known(service, decision) == before
+
+
+async def as_known(service, decision):
+    request = merchant_service_pb2.GetIndicatorsRequest(
+        merchant_id="m1", as_of=decision.as_of, known_at=decision.known_at
+    )
+    answer = await service.merchants.GetIndicators(request)
+    return {each.name: each.value for each in answer.indicators if each.HasField("value")}

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from fanxing.errors import OfferDigestMismatch, OfferExpired
 from fanxing.flows.find import find
-from fanxing.flows.moments import US_PER_SECOND, moment, tick
+from fanxing.flows.moments import US_PER_SECOND, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
-from fanxing.flows.score import group_of, lines_of
+from fanxing.flows.score import controlled, lines_of
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -33,17 +33,16 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
     async def unit(line_id: str) -> ChangeSet:
         application = await find(institution, Application, command.application_id, world)
         held = await find(institution, Merchant, application.merchant_id, world)
-        merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
+        controller, group = await controlled(institution, held.controller_token, world)
+        told_us = moment(institution, command.effective_us, world.now)
+        merchant, controller = tick_lending(institution, held, controller, told_us)
         at_us = merchant.last_known_us
         accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
         assert application.offer is not None, "an approved application has an offer"
-        _check(application.offer, command.offer_digest, at_us)
-        group = await group_of(institution, merchant, world)
-        _refuse_overtaken(application, await lines_of(institution, (merchant, *group), world))
+        _check(application.offer, command.offer_digest, merchant.last_told_us)
+        _refuse_overtaken(application, await lines_of(institution, group, world))
         line = _opened(application, application.offer, line_id, at_us)
-        # Their versions too, so that of two shops of one owner that accept at once one notices the other.
-        touched = tuple(replace(other, version=other.version + 1) for other in group)
-        return ChangeSet(inserts=(line,), updates=(accepted, merchant, *touched))
+        return ChangeSet(inserts=(line,), updates=(accepted, merchant, controller))
 
     return await find(
         institution, CreditLine, await once(institution, world.store, "AcceptOffer", command, unit), world

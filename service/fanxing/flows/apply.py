@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fanxing.errors import ConsentExpired, ConsentMissing, ProductUnavailable
 from fanxing.flows.find import find
-from fanxing.flows.moments import moment, refuse_future, tick
+from fanxing.flows.moments import moment, refuse_future, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
 from fanxing.flows.score import asked, decide_on, read_dossier
@@ -43,18 +43,19 @@ async def apply(institution: Institution, command: Apply, world: World) -> tuple
 
     async def unit(application_id: str) -> ChangeSet:
         dossier = await read_dossier(institution, command.merchant_id, world)
-        merchant = tick(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
-        at_us = merchant.last_known_us
+        told_us = moment(institution, command.effective_us, world.now)
+        merchant, controller = tick_lending(institution, dossier.merchant, dossier.controller, told_us)
         policy = world.policies.active(institution)
-        _check(command, policy, at_us)
+        _check(command, policy, merchant.last_told_us)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
         decision = await decide_on(institution, dossier, ask, merchant, policy, application_id, world)
-        offer = _offer(decision, policy, at_us, dossier.merchant.time_zone or institution.time_zone)
+        offer = _offer(decision, policy, merchant.time_zone or institution.time_zone)
+        at_us = merchant.last_known_us
         application = _taken_in(command, application_id, at_us).step(ApplicationState.SCORED, at_us)
         decided = application.step(
             _STATES[decision.verdict.outcome], at_us, decision_id=decision.decision_id, offer=offer
         )
-        return ChangeSet(inserts=(decision, decided), updates=(merchant,))
+        return ChangeSet(inserts=(decision, decided), updates=(merchant, controller))
 
     application_id = await once(institution, world.store, "Apply", command, unit)
     application = await find(institution, Application, application_id, world)
@@ -73,10 +74,10 @@ def _check(command: Apply, policy: Policy, at_us: int) -> None:
         raise ProductUnavailable(f"no product for the purpose {command.purpose}", field="purpose")
 
 
-def _offer(decision: Decision, policy: Policy, at_us: int, time_zone: str) -> Offer | None:
+def _offer(decision: Decision, policy: Policy, time_zone: str) -> Offer | None:
     if decision.verdict.outcome is not Outcome.APPROVED:
         return None
-    return make_offer(decision.verdict, policy.product, at_us, time_zone)
+    return make_offer(decision.verdict, policy.product, decision.as_of_us, time_zone)
 
 
 def _taken_in(command: Apply, application_id: str, at_us: int) -> Application:

@@ -7,6 +7,7 @@ that `settle` finishes; a repeat of the call does the same.
 
 import uuid
 from dataclasses import dataclass
+from datetime import date
 
 from fanxing import ledger
 from fanxing.errors import AmountOutOfRange, RailNotSimulated
@@ -48,8 +49,8 @@ async def disburse(institution: Institution, command: Disburse, world: World) ->
         merchant = tick(institution, held, moment(institution, command.effective_us, world.now))
         at_us = merchant.last_known_us
         reserved = line.reserve(command.amount_fen)
-        zone = merchant.time_zone or institution.time_zone
-        loan = _drawn(line, command.amount_fen, loan_id, at_us, zone)
+        today = local_day(merchant.last_told_us, merchant.time_zone or institution.time_zone)
+        loan = _drawn(line, command.amount_fen, loan_id, at_us, today)
         quota = Snapshot(await world.store.read(institution.institution_id, Get(Quota, ((FUNDING,),)))).one(0, Quota)
         headroom_fen = command.amount_fen if quota else 0
         transfer = _transfer(loan, merchant, headroom_fen)
@@ -64,8 +65,8 @@ async def disburse(institution: Institution, command: Disburse, world: World) ->
     return await pay_out(institution, loan, world) if loan.state is LoanState.PENDING else loan
 
 
-def _drawn(line: CreditLine, amount_fen: int, loan_id: str, at_us: int, time_zone: str) -> Loan:
-    due = schedule(amount_fen, line.annual_rate, line.term_months, line.repayment_method, local_day(at_us, time_zone))
+def _drawn(line: CreditLine, amount_fen: int, loan_id: str, at_us: int, today: date) -> Loan:
+    due = schedule(amount_fen, line.annual_rate, line.term_months, line.repayment_method, today)
     return Loan(
         loan_id=loan_id,
         line_id=line.line_id,

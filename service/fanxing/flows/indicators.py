@@ -41,10 +41,10 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     at_us = moment(institution, query.effective_us, world.now)
     as_of_us = at_us if query.as_of_us is None else query.as_of_us
     known_us = as_of_us if query.known_us is None else query.known_us
-    refuse_future(as_of_us, at_us, "as_of")
-    refuse_future(known_us, at_us, "known_at")
     positions = positions_of(query.names)
     dossier = await read_dossier(institution, query.merchant_id, world)
+    refuse_future(as_of_us, max(at_us, dossier.merchant.last_told_us), "as_of")
+    refuse_future(known_us, max(at_us, dossier.merchant.last_known_us), "known_at")
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
     graph = await graph_at(institution, known_us, world)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fanxing.errors import EffectiveTimeBackwards, EffectiveTimeForbidden, EffectiveTimeRequired, TimeInFuture
 from fanxing.flows.ports import Now
 from fanxing.institutions import Clock, Institution
-from fanxing.merchants import Merchant
+from fanxing.merchants import Controller, Merchant
 
 US_PER_SECOND = 1_000_000
 TOLERANCE_US = 300 * US_PER_SECOND
@@ -43,6 +43,21 @@ def tick(institution: Institution, merchant: Merchant, at_us: int) -> Merchant:
         last_told_us=max(at_us, merchant.last_told_us),
         last_known_us=max(at_us, merchant.last_known_us + 1),
         version=merchant.version + 1,
+    )
+
+
+def tick_lending(
+    institution: Institution, merchant: Merchant, controller: Controller, at_us: int
+) -> tuple[Merchant, Controller]:
+    """`tick` for a decision or a credit line, which all shops of one controller share: after the newest of any of them.
+
+    So a decision sees every line on record of whichever shop, and a line is dated after every decision that missed it.
+    """
+    ticked = tick(institution, merchant, at_us)
+    known_us = max(ticked.last_known_us, controller.last_known_us + 1)
+    return (
+        replace(ticked, last_known_us=known_us),
+        replace(controller, last_known_us=known_us, version=controller.version + 1),
     )
 
 

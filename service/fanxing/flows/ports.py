@@ -15,7 +15,7 @@ from fanxing.ledger import Entry, Transfer
 from fanxing.lending.application import Application
 from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan
-from fanxing.merchants import Merchant
+from fanxing.merchants import Controller, Merchant
 from fanxing.payments import RecordedPayment, Sighting
 from fanxing.strategies.decision import Decision
 
@@ -59,14 +59,15 @@ class ActivePolicy:
 
 
 Record = (
-    Institution | Merchant | RecordedPayment | Sighting | Fact | Decision | Application | CreditLine | Loan
-    | Transfer | Entry | Request | Quota | Artefact | ActivePolicy
+    Institution | Merchant | Controller | RecordedPayment | Sighting | Fact | Decision | Application | CreditLine
+    | Loan | Transfer | Entry | Request | Quota | Artefact | ActivePolicy
 )  # fmt: skip
 R = TypeVar("R")
 
 KEYS: dict[type, tuple[str, ...]] = {
     Institution: ("institution_id",),
     Merchant: ("merchant_id",),
+    Controller: ("controller_token",),
     RecordedPayment: ("merchant_id", "payment_id"),
     Sighting: ("payer_token", "merchant_id"),
     Fact: ("merchant_id", "fact_seq"),

@@ -10,7 +10,7 @@ from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
-from fanxing.merchants import Merchant
+from fanxing.merchants import Controller, Merchant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ async def register_merchant(institution: Institution, command: RegisterMerchant,
         key = Get(Merchant, ((merchant.merchant_id,),))
         held = Snapshot(await world.store.read(institution.institution_id, key)).one(0, Merchant)
         if held is None:
-            return ChangeSet(inserts=(merchant,))
+            controller = Controller(controller_token=merchant.controller_token)
+            return ChangeSet(inserts=(merchant,), inserts_if_absent=(controller,))
         as_told = replace(
             held,
             registered_us=at_us,

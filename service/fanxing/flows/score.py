@@ -8,7 +8,7 @@ import numpy as np
 from fanxing.errors import ProductUnavailable
 from fanxing.facts import Fact, known_facts
 from fanxing.flows.find import find, not_found
-from fanxing.flows.moments import local_day, moment, tick
+from fanxing.flows.moments import local_day, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
 from fanxing.flows.record_fact import facts_query
@@ -22,7 +22,7 @@ from fanxing.indicators.measure import measure
 from fanxing.institutions import Institution
 from fanxing.lending.line import CreditLine, LineState
 from fanxing.lending.loan import Loan, LoanState
-from fanxing.merchants import Merchant
+from fanxing.merchants import Controller, Merchant
 from fanxing.models.assess import CORE_DIGEST, assess
 from fanxing.payments import RecordedPayment
 from fanxing.strategies.decide import decide
@@ -50,6 +50,7 @@ class Dossier:
     """Everything about a merchant that a decision reads, from one snapshot."""
 
     merchant: Merchant
+    controller: Controller
     history: PaymentHistory
     facts: tuple[Fact, ...]
     lines: tuple[CreditLine, ...]
@@ -63,11 +64,12 @@ async def score(institution: Institution, command: Score, world: World) -> Decis
 
     async def unit(decision_id: str) -> ChangeSet:
         dossier = await read_dossier(institution, command.merchant_id, world)
-        merchant = tick(institution, dossier.merchant, moment(institution, command.effective_us, world.now))
+        at_us = moment(institution, command.effective_us, world.now)
+        merchant, controller = tick_lending(institution, dossier.merchant, dossier.controller, at_us)
         policy = world.policies.active(institution)
         ask = asked(policy, command.requested_fen, command.requested_term_months)
         decision = await decide_on(institution, dossier, ask, merchant, policy, decision_id, world)
-        return ChangeSet(inserts=(decision,), updates=(merchant,))
+        return ChangeSet(inserts=(decision,), updates=(merchant, controller))
 
     decision_id = await once(institution, world.store, "Score", command, unit)
     return await find(institution, Decision, decision_id, world)
@@ -106,13 +108,16 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
         if history is not None:
             break
     quota = answers.one(5, Quota)
+    controller, group = await controlled(institution, merchant.controller_token, world)
+    others = tuple(other for other in group if other.merchant_id != merchant_id)
     return Dossier(
         merchant=merchant,
+        controller=controller,
         history=history,
         facts=answers.many(2, Fact),
         lines=answers.many(3, CreditLine),
         loans=answers.many(4, Loan),
-        group_lines=await lines_of(institution, await group_of(institution, merchant, world), world),
+        group_lines=await lines_of(institution, others, world),
         headroom_fen=None if quota is None else quota.limit_fen - quota.used_fen,
     )
 
@@ -122,11 +127,16 @@ def lines_query(merchant_id: str) -> Range:
     return Range(CreditLine, ("merchant_id", "created_us", "line_id"), prefix=(merchant_id,))
 
 
-async def group_of(institution: Institution, merchant: Merchant, world: World) -> tuple[Merchant, ...]:
-    """The other merchants under the same controller."""
-    controlled = Range(Merchant, ("controller_token", "merchant_id"), prefix=(merchant.controller_token,))
-    answers = Snapshot(await world.store.read(institution.institution_id, controlled))
-    return tuple(other for other in answers.many(0, Merchant) if other.merchant_id != merchant.merchant_id)
+async def controlled(
+    institution: Institution, controller_token: str, world: World
+) -> tuple[Controller, tuple[Merchant, ...]]:
+    """A controller and all its merchants. Read before their lines, so that its version guards what was read of them."""
+    group = Range(Merchant, ("controller_token", "merchant_id"), prefix=(controller_token,))
+    key = Get(Controller, ((controller_token,),))
+    answers = Snapshot(await world.store.read(institution.institution_id, key, group))
+    controller = answers.one(0, Controller)
+    assert controller is not None, "a controller is saved with its first merchant"
+    return controller, answers.many(1, Merchant)
 
 
 async def lines_of(institution: Institution, merchants: tuple[Merchant, ...], world: World) -> tuple[CreditLine, ...]:

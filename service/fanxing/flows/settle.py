@@ -13,6 +13,7 @@ import structlog
 from fanxing import ledger
 from fanxing.errors import Contention
 from fanxing.flows.find import find
+from fanxing.flows.moments import tick
 from fanxing.flows.once import ATTEMPTS, committed
 from fanxing.flows.ports import ChangeSet, Get, Increment, RailAnswer, RailState, Range, Snapshot
 from fanxing.flows.score import FUNDING
@@ -21,6 +22,7 @@ from fanxing.institutions import Clock, Institution
 from fanxing.ledger import Transfer, TransferState
 from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan, LoanState
+from fanxing.merchants import Merchant
 
 log = structlog.get_logger()
 BATCH = 256
@@ -105,12 +107,15 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
                 Get(Loan, ((loan.loan_id,),)),
                 Get(CreditLine, ((loan.line_id,),)),
                 Get(Transfer, ((loan.transfer_id,),)),
+                Get(Merchant, ((loan.merchant_id,),)),
             )
         )
         held, line, transfer = answers.one(0, Loan), answers.one(1, CreditLine), answers.one(2, Transfer)
+        merchant = answers.one(3, Merchant)
         assert held is not None
         assert line is not None
         assert transfer is not None
+        assert merchant is not None
         if not _speaks_of(transfer, institution, answer):
             return held
         came_back = held.state is LoanState.ACTIVE and answer.state is RailState.RETURNED
@@ -120,8 +125,11 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
                     "rail contradicts itself", transfer_id=held.transfer_id, booked=held.state, says=answer.state.value
                 )
             return held
-        at_us = loan.created_us if institution.clock is Clock.CALLER else max(world.now(), loan.created_us)
-        if await committed(institution, world.store, _booked(held, line, transfer, answer, at_us)):
+        # The rail answers whenever it will: to a caller that lives in the past, right after the newest record.
+        now_us = merchant.last_told_us if institution.clock is Clock.CALLER else world.now()
+        ticked = tick(institution, merchant, now_us)
+        booked = _booked(held, line, transfer, answer, ticked.last_known_us)
+        if await committed(institution, world.store, replace(booked, updates=(*booked.updates, ticked))):
             return await find(institution, Loan, loan.loan_id, world)
     raise Contention("other calls changed the same line; retry with the same request_id")
 

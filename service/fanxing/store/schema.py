@@ -10,7 +10,7 @@ from fanxing.ledger import Entry, Transfer
 from fanxing.lending.application import Application
 from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan
-from fanxing.merchants import Merchant
+from fanxing.merchants import Controller, Merchant
 from fanxing.payments import RecordedPayment, Sighting
 from fanxing.store.codec import Column, column
 from fanxing.strategies.decision import Decision
@@ -18,6 +18,7 @@ from fanxing.strategies.decision import Decision
 TABLE_NAMES: dict[type, str] = {
     Institution: "institutions",
     Merchant: "merchants",
+    Controller: "controllers",
     RecordedPayment: "payments",
     Sighting: "sightings",
     Fact: "facts",

@@ -6,7 +6,7 @@ day D is made at 9:00, Prague time, so it knows nothing of its own day.
 
 import csv
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -33,8 +33,8 @@ LAST_DAY, MONTHS_MAX = date(2100, 1, 1), 120
 TYPES: dict[str, bool | None] = {"credit": True, "withdrawal": False, "withdrawal in cash": False}
 """Whether a movement is a receipt."""
 Row = TypeVar("Row")
-OUT_OF_FOLD, IDENTITY = "out_of_fold.csv", ("loan_id", "account_id", "day", "amount_fen", "months")
-"""Where a policy keeps what it says out of fold of the loans that it was fitted on, and how it names them."""
+OUT_OF_FOLD, IDENTITY = "out_of_fold.csv", ("loan_id", "account_id", "day", "amount_fen", "months", "history_sha256")
+"""Where a policy keeps what it says out of fold of the loans that it was fitted on, and the columns that name one."""
 HISTORY_DAYS = 60
 """Without the file's own column, a loan has history when a payment of the last 60 days is known."""
 
@@ -60,11 +60,6 @@ class Bank:
     payments: dict[date, list[Payment]]
     loans: tuple[Loan, ...]
     sha256: str
-
-
-def identity(loan: Loan) -> tuple[str, ...]:
-    """What makes it this loan, and not another bank's with the same id; its outcome does not."""
-    return tuple(str(getattr(loan, name)) for name in IDENTITY)
 
 
 def at(day: date, hour: int) -> int:
@@ -230,6 +225,24 @@ def _payment(row: dict[str, object], day: date) -> Payment:
         channel="bank",
         balance_after_fen=_fen(row["balance"], "balance"),
     )
+
+
+def identities(bank: Bank) -> list[tuple[str, ...]]:
+    """What makes each loan this one, and not another bank's with the same id: its terms, and every movement before it.
+
+    Its outcome does not, nor does what came later.
+    """
+    digests = {merchant_id: hashlib.sha256() for merchant_id in bank.merchants}
+    found = []
+    loans = deque(bank.loans)
+    for day in sorted({*bank.payments, *(loan.day for loan in loans)}):
+        while loans and loans[0].day == day:
+            loan = loans.popleft()
+            named = (loan.loan_id, loan.account_id, loan.day, loan.amount_fen, loan.months)
+            found.append((*map(str, named), digests[loan.account_id].hexdigest()))
+        for payment in bank.payments.get(day, ()):
+            digests[payment.merchant_id].update(repr(payment).encode())
+    return found
 
 
 def rows_of(bank: Bank) -> np.ndarray:

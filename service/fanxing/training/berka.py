@@ -8,7 +8,7 @@ import numpy as np
 
 from fanxing.errors import InvalidRequest
 from fanxing.indicators.catalogue import INDEX, NAMES
-from fanxing.training.bank import IDENTITY, OUT_OF_FOLD, identity, read_bank, rows_of, with_history
+from fanxing.training.bank import IDENTITY, OUT_OF_FOLD, identities, read_bank, rows_of, with_history
 from fanxing.training.fit import Fitted, Task, fit, publish_model
 
 POLICY = Path(__file__).parents[1] / "policies" / "berka"
@@ -44,6 +44,6 @@ def train(directory: Path, out: Path) -> Fitted:
     with (out / OUT_OF_FOLD).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow((*IDENTITY, "pd"))
-        names = [identity(loan) for loan, is_told in zip(bank.loans, told, strict=True) if is_told]
+        names = [name for name, is_told in zip(identities(bank), told, strict=True) if is_told]
         writer.writerows((*name, pd) for name, pd in zip(names, probabilities.tolist(), strict=True))
     return fitted

@@ -166,9 +166,10 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         )
 
     def _shown(self, institution: Institution, application: Application) -> lending_pb2.Application:
-        """An application as a reader sees it now; a CALLER institution's clock stands where its last call put it."""
-        at_us = self._world.now() if institution.clock is Clock.SYSTEM else application.changed_us
-        return application_message(as_shown(application, at_us), institution.currency)
+        """An application as a reader sees it now; a CALLER institution's clock stands still between its calls."""
+        if institution.clock is Clock.SYSTEM:
+            application = as_shown(application, self._world.now())
+        return application_message(application, institution.currency)
 
 
 def _change(request: pb.RequestReviewRequest | pb.CancelApplicationRequest) -> ChangeApplication:

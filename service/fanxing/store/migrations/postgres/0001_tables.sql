@@ -35,6 +35,14 @@ CREATE TABLE merchants (
 
 CREATE INDEX merchants_by_controller_token ON merchants (institution_id, controller_token, merchant_id);
 
+CREATE TABLE controllers (
+    institution_id text COLLATE "C" NOT NULL,
+    controller_token text COLLATE "C" NOT NULL,
+    last_known_us bigint NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (institution_id, controller_token)
+);
+
 CREATE TABLE payments (
     institution_id text COLLATE "C" NOT NULL,
     merchant_id text COLLATE "C" NOT NULL,

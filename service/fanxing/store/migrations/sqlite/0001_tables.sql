@@ -35,6 +35,14 @@ CREATE TABLE merchants (
 
 CREATE INDEX merchants_by_controller_token ON merchants (institution_id, controller_token, merchant_id);
 
+CREATE TABLE controllers (
+    institution_id TEXT NOT NULL,
+    controller_token TEXT NOT NULL,
+    last_known_us INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (institution_id, controller_token)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE payments (
     institution_id TEXT NOT NULL,
     merchant_id TEXT NOT NULL,

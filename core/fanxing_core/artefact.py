@@ -1,75 +1,142 @@
-"""The artefact: a forest as one flat, versioned file: HEADER, roots, NODEs, golden rows, their margins, SHA-256.
+"""The artefact: a forest as one flat, versioned file. docs/artefact.md says enough to write another reader.
 
 Reading checks every field in time linear in the size: the checksum over all, counts against lengths, children after
-their parents so that no walk can circle, every node reached once, features in range, finite leaves and thresholds.
+their parents so that no walk can circle, every node reached once, features and sets in range, finite leaves.
 """
 
 import hashlib
 import struct
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, fields
+from enum import IntEnum, IntFlag
 
 import numpy as np
 
 from fanxing_core.errors import ModelError
 
-MAGIC = b"FXFOREST"
-VERSION = 1
-HEADER = struct.Struct("<8sIIIIIIdd32s")
-"""magic, version, precision, features, trees, nodes, golden rows, base, sigmoid scale, SHA-256 of the source."""
-FLOAT64 = 0
-"""Precision: how the library that trained the model compares and sums. LightGBM: float64, in the order of the trees."""
+MAGIC, VERSION = b"FXFOREST", 2
+HEADER = struct.Struct("<8sIIIIIIIIIIIIIIdd32s16s16s48x")
+"""magic, version, kind, comparison, sum, transform, features, outputs, trees, nodes, category sets, category words,
+golden rows, whether covers are there, 0, scale, divisor, SHA-256 of the source, library, its version, zeros."""
+ALIGNMENT, DIGEST_BYTES, DEPTH_MAX = 64, 32, 64
 NODE = np.dtype(
     [
         ("threshold", "<f8"),  # or the leaf's value
         ("feature", "<i4"),  # -1 in a leaf
-        ("left", "<i4"),  # the place of the left child; the right one follows it
+        ("left", "<u4"),  # the place of the left child; the right one follows it
         ("flags", "<u4"),
-        ("reserved", "<u4"),
+        ("category_set", "<u4"),
     ]
 )
-LESS_EQUAL, MISSING_LEFT = 1, 2
-"""Flags: `x <= t` goes left (else `x < t`); missing goes left."""
-DEPTH_MAX = 64
-DIGEST_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
+class Kind(IntEnum):
+    """What a leaf adds to. Rules, whose leaves are bit sets and whose nodes may be shared, will be another kind."""
+
+    TREES = 0
+
+
+class NodeFlag(IntFlag):
+    """How a node parts rows. Without a flag: `x < t` goes left, everything else and NaN right."""
+
+    LESS_EQUAL = 1
+    MISSING_LEFT = 2
+    CATEGORY_LEFT = 4
+    """What is in the set goes left, and what is in none, negative ones too, right; truncated towards zero."""
+    CATEGORY_RIGHT = 8
+    """The other way round."""
+
+
+class Transform(IntEnum):
+    """From margins to predictions, in the sum's precision."""
+
+    IDENTITY = 0
+    SIGMOID = 1
+    """1 / (1 + exp(-scale x)), each output for itself"""
+    SOFTMAX = 2
+    EXP = 3
+    SIGNED_SQUARE = 4
+    LOG1P_EXP = 5
+    STEP = 6
+    """1 where x > 0, else 0"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """What a file holds. `roots` int32 (trees,), `nodes` NODE (nodes,), golden rows with their margins."""
+    """What a file holds.
 
-    precision: int
+    comparison, sum: 32 or 64, the bits in which values (cast to it first) meet thresholds, and leaves are summed: onto
+    `base`, in the order of the trees, each into its output. Where `divisor` is not 1 the sum is divided by it.
+
+    base float64 (outputs,), roots and tree_outputs uint32 (trees,), nodes NODE (nodes,), covers float64 (nodes,) or
+    (0,) where the library kept none, category_offsets uint32 (sets + 1,) into category_words uint32 (words,): bit c % 32
+    of word c // 32 of a set is category c. golden_rows float64 (rows, features), golden_margins float64 (rows, outputs).
+    """
+
+    comparison: int
+    sum: int
+    transform: Transform
     features: int
-    base: float
-    sigmoid: float
+    scale: float
+    divisor: float
     source_sha256: bytes
+    library: str
+    library_version: str
+    base: np.ndarray
     roots: np.ndarray
+    tree_outputs: np.ndarray
     nodes: np.ndarray
+    covers: np.ndarray
+    category_offsets: np.ndarray
+    category_words: np.ndarray
     golden_rows: np.ndarray
     golden_margins: np.ndarray
+
+    @property
+    def outputs(self) -> int:
+        """How many margins a row has."""
+        return len(self.base)
+
+    @property
+    def is_leaf(self) -> np.ndarray:
+        """Which nodes are leaves, bool (nodes,)."""
+        return np.asarray(self.nodes["feature"] < 0)
+
+
+_ARRAYS = tuple(field.name for field in fields(Artefact) if field.type is np.ndarray)
+_KINDS = dict.fromkeys(_ARRAYS, "<u4") | dict.fromkeys(("base", "covers", "golden_rows", "golden_margins"), "<f8")
 
 
 def write(artefact: Artefact) -> bytes:
     """The file's bytes."""
-    header = HEADER.pack(
-        MAGIC,
-        VERSION,
-        artefact.precision,
-        artefact.features,
-        len(artefact.roots),
-        len(artefact.nodes),
-        len(artefact.golden_margins),
-        artefact.base,
-        artefact.sigmoid,
-        artefact.source_sha256,
-    )
-    arrays = (
-        artefact.roots.astype("<i4"),
-        artefact.nodes.astype(NODE),
-        artefact.golden_rows.astype("<f8"),
-        artefact.golden_margins.astype("<f8"),
-    )
-    body = header + b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    parts = [
+        HEADER.pack(
+            MAGIC,
+            VERSION,
+            Kind.TREES,
+            artefact.comparison,
+            artefact.sum,
+            artefact.transform,
+            artefact.features,
+            artefact.outputs,
+            len(artefact.roots),
+            len(artefact.nodes),
+            len(artefact.category_offsets) - 1,
+            len(artefact.category_words),
+            len(artefact.golden_rows),
+            int(len(artefact.covers) > 0),
+            0,
+            artefact.scale,
+            artefact.divisor,
+            artefact.source_sha256,
+            artefact.library.encode("ascii"),
+            artefact.library_version.encode("ascii"),
+        )
+    ]
+    for name in _ARRAYS:
+        kind = NODE if name == "nodes" else _KINDS[name]
+        part = np.ascontiguousarray(getattr(artefact, name), dtype=kind).tobytes()
+        parts.append(part + bytes(-len(part) % ALIGNMENT))
+    body = b"".join(parts)
     return body + hashlib.sha256(body).digest()
 
 
@@ -78,65 +145,131 @@ def read(content: bytes | memoryview) -> Artefact:
     view = memoryview(content)
     if len(view) < HEADER.size + DIGEST_BYTES:
         raise ModelError("too short for an artefact")
-    magic, version, precision, features, trees, nodes, golden, base, sigmoid, source = HEADER.unpack_from(view)
+    magic, version, kind, comparison, total, transform, *counts, scale, divisor, source, library, library_version = (
+        HEADER.unpack_from(view)
+    )
     if magic != MAGIC:
         raise ModelError("not an artefact of Fanxing")
     if version != VERSION:
         raise ModelError(f"artefact version {version}; this core reads {VERSION}")
-    sizes = (trees * 4, nodes * NODE.itemsize, golden * features * 8, golden * 8)
-    if len(view) != HEADER.size + sum(sizes) + DIGEST_BYTES:
-        raise ModelError("the counts disagree with the length")
+    if kind not in set(Kind) or transform not in set(Transform):
+        raise ModelError(f"artefact of kind {kind} with transform {transform}; this core knows neither or only one")
+    arrays = _arrays(view, *counts)
     if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != bytes(view[-DIGEST_BYTES:]):
         raise ModelError("the checksum is wrong: the file is damaged")
-    ends = np.cumsum((HEADER.size, *sizes))
-    parts = [view[start:end] for start, end in pairwise(ends)]
     artefact = Artefact(
-        precision,
-        features,
-        base,
-        sigmoid,
-        source,
-        np.frombuffer(parts[0], "<i4"),
-        np.frombuffer(parts[1], NODE),
-        np.frombuffer(parts[2], "<f8").reshape(golden, features),
-        np.frombuffer(parts[3], "<f8"),
+        comparison=comparison,
+        sum=total,
+        transform=Transform(transform),
+        features=counts[0],
+        scale=scale,
+        divisor=divisor,
+        source_sha256=source,
+        library=library.rstrip(b"\0").decode("ascii", "replace"),
+        library_version=library_version.rstrip(b"\0").decode("ascii", "replace"),
+        **arrays,
     )
-    _check(artefact)
+    _check(artefact, sets=counts[4])
     return artefact
 
 
-def _check(artefact: Artefact) -> None:
-    roots, nodes = artefact.roots, artefact.nodes
-    leaf = nodes["feature"] == -1
-    inner = np.flatnonzero(~leaf)
+def _arrays(
+    view: memoryview, features: int, outputs: int, trees: int, nodes: int, sets: int, words: int, golden: int,
+    has_covers: int, zero: int,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    shapes: dict[str, tuple[int, ...]] = {
+        "base": (outputs,),
+        "roots": (trees,),
+        "tree_outputs": (trees,),
+        "nodes": (nodes,),
+        "covers": (nodes if has_covers else 0,),
+        "category_offsets": (sets + 1,),
+        "category_words": (words,),
+        "golden_rows": (golden, features),
+        "golden_margins": (golden, outputs),
+    }
+    start, places = HEADER.size, {}
+    for name, shape in shapes.items():
+        kind = NODE if name == "nodes" else np.dtype(_KINDS[name])
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        places[name] = (start, kind, count, shape)
+        start += -(-count * kind.itemsize // ALIGNMENT) * ALIGNMENT
+    if len(view) != start + DIGEST_BYTES or has_covers > 1 or zero:
+        raise ModelError("the counts disagree with the length")
+    return {
+        name: np.frombuffer(view, kind, count, offset).reshape(shape)
+        for name, (offset, kind, count, shape) in places.items()
+    }
+
+
+def _check(artefact: Artefact, sets: int) -> None:
+    nodes, leaf = artefact.nodes, artefact.is_leaf
+    feature, flags, threshold = nodes["feature"], nodes["flags"], nodes["threshold"]
+    categorical = (flags & (NodeFlag.CATEGORY_LEFT | NodeFlag.CATEGORY_RIGHT)) != 0
+    both = NodeFlag.CATEGORY_LEFT | NodeFlag.CATEGORY_RIGHT
+    sizes = np.diff(artefact.category_offsets.astype("i8"))
+    precise = {32: np.float32, 64: np.float64}
     wrong = {
-        "an unknown precision": artefact.precision != FLOAT64,
-        "no tree": not len(roots),
+        "an unknown precision": artefact.comparison not in precise or artefact.sum not in precise,
+        "no tree": not len(artefact.roots),
         "no feature": not artefact.features,
-        "a feature out of range": bool(((nodes["feature"] < -1) | (nodes["feature"] >= artefact.features)).any()),
-        "a leaf that is not finite": not np.isfinite(nodes["threshold"][leaf]).all(),
+        "no output": not artefact.outputs,
+        "an output out of range": bool((artefact.tree_outputs >= max(1, artefact.outputs)).any()),
+        "a feature out of range": bool(((feature < -1) | (feature >= artefact.features)).any()),
+        "a leaf that is not finite": not np.isfinite(threshold[leaf]).all(),
         # An infinite threshold is honest: it parts what is missing from what is not.
-        "a threshold that is no number": bool(np.isnan(nodes["threshold"]).any()),
-        "a base or scale that is not finite": not np.isfinite([artefact.base, artefact.sigmoid]).all(),
-        "an unknown flag": bool((nodes["flags"] > 3).any() or nodes["reserved"].any()),
+        "a threshold that is no number": bool(np.isnan(threshold).any()),
+        "a base, scale or divisor that is not finite": not np.isfinite(
+            [*artefact.base, artefact.scale, artefact.divisor]
+        ).all(),
+        "a divisor that is not positive": not artefact.divisor > 0,
+        "an unknown flag": bool(
+            (flags >= 2 * NodeFlag.CATEGORY_RIGHT).any()
+            or (leaf & (flags != 0)).any()
+            or ((flags & both) == both).any()
+            or (categorical & ((flags & NodeFlag.LESS_EQUAL) != 0)).any()
+        ),
+        "category sets that do not follow each other": bool(
+            artefact.category_offsets[0] or artefact.category_offsets[-1] != len(artefact.category_words)
+        )
+        or bool((sizes < 0).any()),
+        "a category set out of range": bool(
+            (nodes["category_set"] >= np.where(categorical, sets, 1)).any()
+        ),
+        "a cover that is no finite count": not np.isfinite(artefact.covers).all() or bool((artefact.covers < 0).any()),
         "a margin that is not finite": not np.isfinite(artefact.golden_margins).all(),
     }
     for what, is_so in wrong.items():
         if is_so:
             raise ModelError(f"the artefact has {what}")
-    _check_shape(roots, nodes["left"][inner].astype("i8"), inner, len(nodes))
+    _check_precision(artefact, leaf, precise[artefact.comparison], precise[artefact.sum])
+    inner = np.flatnonzero(~leaf)
+    _check_shape(artefact.roots.astype("i8"), nodes["left"][inner].astype("i8"), inner, len(nodes))
+
+
+def _check_precision(artefact: Artefact, leaf: np.ndarray, comparison: type, total: type) -> None:
+    """Thresholds, leaves and base are numbers of the declared precision, so that no walk has to round them."""
+    threshold = artefact.nodes["threshold"]
+    with np.errstate(over="ignore"):
+        kept = (
+            (threshold[~leaf].astype(comparison) == threshold[~leaf]).all()
+            and (threshold[leaf].astype(total) == threshold[leaf]).all()
+            and (artefact.base.astype(total) == artefact.base).all()
+        )
+    if not kept:
+        raise ModelError("the artefact has a number that its precision cannot hold")
 
 
 def _check_shape(roots: np.ndarray, left: np.ndarray, inner: np.ndarray, count: int) -> None:
     """Children come after their parents and every node is one tree's, once; no tree is too deep."""
     if ((left <= inner) | (left + 1 >= count)).any():
         raise ModelError("the artefact has a child that does not come after its parent")
-    if ((roots < 0) | (roots >= count)).any():
+    if (roots >= count).any():
         raise ModelError("the artefact has a root out of range")
     reached = np.bincount(np.concatenate((roots, left, left + 1)), minlength=count)
     if (reached != 1).any():
         raise ModelError("the artefact has a node that is reached never or twice")
-    level, depth = np.sort(roots), 0
+    level, depth = roots, 0
     children = np.full(count, -1, dtype="i8")
     children[inner] = left
     while len(level):

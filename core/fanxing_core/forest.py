@@ -6,54 +6,57 @@ from pathlib import Path
 
 import numpy as np
 
-from fanxing_core import _walk, artefact
+from fanxing_core import _forest, artefact
+from fanxing_core.columns import columns_of
 from fanxing_core.errors import ModelError
+from fanxing_core.transforms import transformed
 
-assert artefact.NODE.itemsize == _walk.NODE_BYTES, "the node is written twice, and both agree"
 
+class Forest(_forest.Walk):
+    """A tree ensemble, from its artefact: a path (memory-mapped) or bytes. ModelError if it is bad.
 
-class Forest:
-    """A tree ensemble with one output, from its artefact: a path (memory-mapped) or bytes. ModelError if it is bad."""
+    `machine` names the walk ("portable", "avx2", "avx512"); None is the best that this processor can do. All give the
+    same bits. Safe to share between threads.
+    """
 
-    def __init__(self, source: Path | str | bytes) -> None:
+    def __new__(cls, source: Path | str | bytes, *, machine: str | None = None) -> "Forest":
+        """Reads and checks, then lays out the tables of the walk."""
+        return super().__new__(cls)
+
+    def __init__(self, source: Path | str | bytes, *, machine: str | None = None) -> None:
         content = source if isinstance(source, bytes) else _mapped(Path(source))
-        self._artefact = artefact.read(content)
+        self.artefact = artefact.read(content)
         self.digest = hashlib.sha256(content).hexdigest()
-        self.features = self._artefact.features
+        chosen = _forest.BEST if machine is None else _forest.MACHINES.index(machine)
+        if chosen > _forest.BEST:
+            raise ValueError(f"this processor cannot do the {machine} walk")
+        super().__init__(self.artefact, columns_of(self.artefact), chosen)
         self._try_golden()
 
-    def predict_margin(self, rows: np.ndarray) -> np.ndarray:
-        """Sums of leaves, float64 (n,), of rows (n, features), NaN where missing. ValueError for another shape.
-
-        The bits are those of the library that trained the model.
-        """
-        checked = np.ascontiguousarray(rows, dtype=np.float64)
-        if checked.ndim != 2 or checked.shape[1] != self.features:
-            raise ValueError(f"rows must be (n, {self.features}), not {checked.shape}")
-        out = np.empty(len(checked))
-        held = self._artefact
-        _walk.walk_float64(held.roots, held.nodes, held.base, checked, out)
-        return out
-
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities 1 / (1 + exp(-scale x margin)), float64 (n,); the last bit of exp differs by machine."""
-        return np.asarray(1 / (1 + np.exp(-self._artefact.sigmoid * self.predict_margin(rows))))
+        """What the library calls predictions, such as probabilities: float64 of the shape of `predict_margin`."""
+        return transformed(self.predict_margin(rows), self.artefact)
 
     def describe(self) -> dict[str, int | str]:
-        """Trees, nodes, features and the source's digest."""
-        held = self._artefact
+        """Trees, nodes, features, outputs, bytes, and where it comes from."""
+        held = self.artefact
         return {
             "trees": len(held.roots),
             "nodes": len(held.nodes),
             "features": held.features,
+            "features_used": len(np.unique(held.nodes["feature"][~held.is_leaf])),
+            "outputs": held.outputs,
+            "library": held.library,
+            "library_version": held.library_version,
             "source_sha256": held.source_sha256.hex(),
         }
 
     def _try_golden(self) -> None:
         """The rows that the trainer gave must still have the margins that it gave."""
-        if len(self._artefact.golden_rows):
-            margins = self.predict_margin(self._artefact.golden_rows)
-            if margins.tobytes() != self._artefact.golden_margins.tobytes():
+        held = self.artefact
+        if len(held.golden_rows):
+            margins = self.predict_margin(held.golden_rows).reshape(held.golden_margins.shape)
+            if margins.tobytes() != held.golden_margins.tobytes():
                 raise ModelError("golden rows have other margins here than where the model was trained")
 
 
@@ -68,7 +71,7 @@ def _mapped(path: Path) -> memoryview:
 def _core_digest() -> str:
     """SHA-256 (hex) of the compiled walk and of what reads artefacts for it."""
     digest = hashlib.sha256()
-    for file in (_walk.__file__, artefact.__file__):
+    for file in (_forest.__file__, artefact.__file__):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()
 

@@ -1,0 +1,84 @@
+/* The tables that the walks read. Built once by _forest.pyx from an artefact and its columns; never written after. */
+#ifndef FANXING_FOREST_H
+#define FANXING_FOREST_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LINE 16
+#define LINES_MAX 16
+#define CUTS_MAX 253
+#define MISSING 255
+#define TOP 64 /* places of a heap of six levels; place 0 is not used */
+#define WIDE_MAX 256 /* columns that four wide registers hold */
+#define ROWS 64 /* rows of a block */
+
+/* One node of a tree of any shape. Goes on to left + (byte >= bin); a leaf has a bin that no byte reaches, and
+   stays where it is. `where` is twice the column, plus one where missing goes left. */
+typedef struct {
+    uint32_t left;
+    uint32_t where_bin; /* where << 9 | bin */
+} Step;
+#define LEAF_BIN 256
+
+/* Levels seven and eight below one exit of a heap, and their leaves. */
+typedef struct {
+    uint16_t where[3];
+    uint8_t bin[3];
+    uint8_t unused[7];
+    float leaf[4];
+} Slot32;
+typedef struct {
+    uint16_t where[3];
+    uint8_t bin[3];
+    uint8_t unused[23];
+    double leaf[4];
+} Slot64;
+
+/* Flags of category questions; artefact.py says what they mean. */
+#define MISSING_LEFT 2
+#define CATEGORY_RIGHT 8
+
+/* A node of a heap as rows of a block meet it. */
+typedef struct {
+    uint16_t where;
+    uint8_t bin, unused;
+} Dense;
+
+enum Shape { HEAP6, HEAP8, STEPS, SHAPES };
+
+typedef struct {
+    /* rows to bytes */
+    int64_t features_wide; /* how many values a row has */
+    int64_t plain, split, questions, columns;
+    const int32_t *features, *first_column;
+    const float *pivots32, *cuts32; /* LINE of the plain features' line starts; lines, padded with NaN */
+    const double *pivots64, *cuts64; /* null where values are compared as float32 */
+    const int64_t *lines; /* where a plain feature's lines begin, in lines */
+    const int64_t *split_starts; /* (split + 1,) into split_cuts */
+    const float *split_cuts32;
+    const double *split_cuts64;
+    const int32_t *asked; /* (questions, 2): category set, flags */
+    const uint32_t *category_offsets, *category_words;
+    /* trees */
+    int64_t trees, outputs, of_shape[SHAPES];
+    int sum32, narrow; /* leaves are summed as float32; leaves are stored as float32 */
+    const int32_t *order; /* trees, by shape */
+    const int32_t *places; /* where each tree stands in that order */
+    const Dense *dense6, *dense8; /* (HEAP6 trees, TOP), (HEAP8 trees, 4 TOP) */
+    const uint32_t *tree_outputs;
+    const double *base;
+    double divisor;
+    const uint8_t *feature, *bin; /* (HEAP6 then HEAP8 trees, TOP) */
+    const uint64_t *missing_left; /* one bit a place */
+    const float *leaf32; /* (HEAP6 trees, TOP) */
+    const double *leaf64;
+    const Slot32 *slot32; /* (HEAP8 trees, TOP) */
+    const Slot64 *slot64;
+    const Step *steps;
+    const double *step_leaf;
+    const uint32_t *roots; /* (STEPS trees,) */
+    const int32_t *depths;
+} Forest;
+
+#endif

@@ -1,0 +1,86 @@
+/* Trees of up to six levels as heaps, all nodes of a tree compared at once: the row's bytes stand in wide registers, one
+   permutation fetches every node's byte, one comparison yields a bit a node, and six shifts find the way down. Levels
+   seven and eight and their leaves share one slot below each exit. Needs AVX-512 VBMI and at most WIDE_MAX columns. */
+
+#define AHEAD 32 /* trees between finding the exits and reading what lies there */
+
+typedef struct {
+    __m512i part[WIDE_MAX / 64];
+} WideRow;
+
+static inline WideRow wide_row(const uint8_t *bytes) {
+    WideRow row;
+    for (int k = 0; k < WIDE_MAX / 64; k++) row.part[k] = _mm512_load_si512(bytes + 64 * k);
+    return row;
+}
+
+/* The exit, 0 to 63, of a tree's top. */
+static inline __attribute__((always_inline)) uint32_t heap_exit(
+    const Forest *forest, int64_t tree, const WideRow *row, int narrow_row) {
+    __m512i feature = _mm512_load_si512(forest->feature + TOP * tree);
+    __m512i bin = _mm512_load_si512(forest->bin + TOP * tree);
+    __m512i x = _mm512_permutex2var_epi8(row->part[0], feature, row->part[1]);
+    if (!narrow_row) {
+        __m512i high = _mm512_permutex2var_epi8(row->part[2], feature, row->part[3]);
+        x = _mm512_mask_mov_epi8(x, _mm512_movepi8_mask(feature), high);
+    }
+    x = _mm512_mask_add_epi8(x, forest->missing_left[tree], x, _mm512_set1_epi8(1));
+    uint64_t right = _mm512_cmpge_epu8_mask(x, bin), at = 1;
+#define DOWN __asm__("bt %0, %1\n\tadc %0, %0" : "+r"(at) : "r"(right) : "cc");
+    DOWN DOWN DOWN DOWN DOWN DOWN
+#undef DOWN
+    return (uint32_t)at - TOP;
+}
+
+static inline __attribute__((always_inline)) void walk_heaps6(
+    const Forest *forest, const WideRow *row, int narrow_row, const int32_t *order, double *leaves) {
+    uint32_t exit[AHEAD];
+    int64_t count = forest->of_shape[HEAP6];
+    for (int64_t first = 0; first < count; first += AHEAD) {
+        int64_t many = count - first < AHEAD ? count - first : AHEAD;
+        for (int64_t k = 0; k < many; k++) {
+            int64_t tree = first + k;
+            exit[k] = (uint32_t)(TOP * tree) + heap_exit(forest, tree, row, narrow_row);
+            if (forest->narrow) __builtin_prefetch(forest->leaf32 + exit[k]);
+            else __builtin_prefetch(forest->leaf64 + exit[k]);
+        }
+        if (forest->narrow)
+            for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = forest->leaf32[exit[k]];
+        else
+            for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = forest->leaf64[exit[k]];
+    }
+}
+
+#define SLOT_LEAF(slot) \
+    ((two[(slot)->where[0]] >= (slot)->bin[0]) \
+         ? (slot)->leaf[2 + (two[(slot)->where[2]] >= (slot)->bin[2])] \
+         : (slot)->leaf[two[(slot)->where[1]] >= (slot)->bin[1]])
+
+static inline __attribute__((always_inline)) void walk_heaps8(
+    const Forest *forest, const WideRow *row, int narrow_row, const uint8_t *two, const int32_t *order, double *leaves) {
+    uint32_t exit[AHEAD];
+    int64_t count = forest->of_shape[HEAP8], above = forest->of_shape[HEAP6];
+    for (int64_t first = 0; first < count; first += AHEAD) {
+        int64_t many = count - first < AHEAD ? count - first : AHEAD;
+        for (int64_t k = 0; k < many; k++) {
+            exit[k] = (uint32_t)(TOP * (first + k)) + heap_exit(forest, above + first + k, row, narrow_row);
+            if (forest->narrow) __builtin_prefetch(forest->slot32 + exit[k]);
+            else __builtin_prefetch(forest->slot64 + exit[k]);
+        }
+        if (forest->narrow)
+            for (int64_t k = 0; k < many; k++) {
+                const Slot32 *slot = forest->slot32 + exit[k];
+                uint32_t a = two[slot->where[0]] >= slot->bin[0];
+                uint32_t low = two[slot->where[1]] >= slot->bin[1], high = two[slot->where[2]] >= slot->bin[2];
+                leaves[order[first + k]] = slot->leaf[2 * a + (a ? high : low)];
+            }
+        else
+            for (int64_t k = 0; k < many; k++) {
+                const Slot64 *slot = forest->slot64 + exit[k];
+                uint32_t a = two[slot->where[0]] >= slot->bin[0];
+                uint32_t low = two[slot->where[1]] >= slot->bin[1], high = two[slot->where[2]] >= slot->bin[2];
+                leaves[order[first + k]] = slot->leaf[2 * a + (a ? high : low)];
+            }
+    }
+}
+#undef SLOT_LEAF

@@ -1,0 +1,119 @@
+/* From nodes to the shapes that the walks go down. Children come after their parents; the artefact was checked. */
+#ifndef FANXING_SHAPES_H
+#define FANXING_SHAPES_H
+#include "forest.h"
+
+typedef struct {
+    double threshold;
+    int32_t feature;
+    uint32_t left, flags, category_set;
+} Node;
+
+/* Nodes with where they look and the bin from which on they go right. */
+typedef struct {
+    const Node *nodes;
+    const int32_t *columns;
+    const uint8_t *bins;
+} Tree;
+
+static inline int missing_left(const Tree *tree, uint32_t at) {
+    return (tree->nodes[at].flags & (MISSING_LEFT | 4 | CATEGORY_RIGHT)) == MISSING_LEFT;
+}
+
+static int32_t depth_of(const Tree *tree, uint32_t at) {
+    if (tree->nodes[at].feature < 0) return 0;
+    int32_t left = depth_of(tree, tree->nodes[at].left), right = depth_of(tree, tree->nodes[at].left + 1);
+    return 1 + (left > right ? left : right);
+}
+
+static int32_t last_column_of(const Tree *tree, uint32_t at) {
+    const Node *node = tree->nodes + at;
+    if (node->feature < 0) return 0;
+    int32_t last = tree->columns[at], left = last_column_of(tree, node->left);
+    int32_t right = last_column_of(tree, node->left + 1);
+    last = last > left ? last : left;
+    return last > right ? last : right;
+}
+
+/* Where the nodes of a heap of `levels` come from: places[1] is the root; below a leaf stands the leaf again. */
+static void heap_places(const Tree *tree, uint32_t root, int levels, uint32_t *places) {
+    places[1] = root;
+    for (uint32_t at = 1; at < 1u << levels; at++) {
+        const Node *node = tree->nodes + places[at];
+        places[2 * at] = node->feature < 0 ? places[at] : node->left;
+        places[2 * at + 1] = node->feature < 0 ? places[at] : node->left + 1;
+    }
+}
+
+static void lay_top(const Tree *tree, const uint32_t *places, uint8_t *feature, uint8_t *bin, uint64_t *missing) {
+    *missing = 0;
+    memset(feature, 0, TOP);
+    memset(bin, 0, TOP);
+    for (uint32_t at = 1; at < TOP; at++) {
+        uint32_t node = places[at];
+        if (tree->nodes[node].feature < 0) continue;
+        feature[at] = (uint8_t)tree->columns[node];
+        bin[at] = tree->bins[node];
+        *missing |= (uint64_t)missing_left(tree, node) << at;
+    }
+}
+
+static void lay_heap6(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t *bin, uint64_t *missing, float *leaf32,
+                      double *leaf64) {
+    uint32_t places[2 * TOP];
+    heap_places(tree, root, 6, places);
+    lay_top(tree, places, feature, bin, missing);
+    for (int at = 0; at < TOP; at++) {
+        double leaf = tree->nodes[places[TOP + at]].threshold;
+        if (leaf32) leaf32[at] = (float)leaf;
+        else leaf64[at] = leaf;
+    }
+}
+
+static void lay_heap8(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t *bin, uint64_t *missing, Slot32 *slot32,
+                      Slot64 *slot64) {
+    uint32_t places[8 * TOP];
+    heap_places(tree, root, 8, places);
+    lay_top(tree, places, feature, bin, missing);
+    for (uint32_t exit = 0; exit < TOP; exit++) {
+        uint32_t below[3] = {TOP + exit, 2 * (TOP + exit), 2 * (TOP + exit) + 1};
+        for (int k = 0; k < 3; k++) {
+            uint32_t node = places[below[k]];
+            int inner = tree->nodes[node].feature >= 0;
+            uint16_t where = inner ? (uint16_t)(2 * tree->columns[node] + missing_left(tree, node)) : 0;
+            uint8_t bin_there = inner ? tree->bins[node] : 0;
+            if (slot32) slot32[exit].where[k] = where, slot32[exit].bin[k] = bin_there;
+            else slot64[exit].where[k] = where, slot64[exit].bin[k] = bin_there;
+        }
+        for (uint32_t k = 0; k < 4; k++) {
+            double leaf = tree->nodes[places[4 * (TOP + exit) + k]].threshold;
+            if (slot32) slot32[exit].leaf[k] = (float)leaf;
+            else slot64[exit].leaf[k] = leaf;
+        }
+    }
+}
+
+static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense) {
+    uint32_t places[8 * TOP];
+    heap_places(tree, root, levels, places);
+    for (uint32_t at = 1; at < 1u << levels; at++) {
+        uint32_t node = places[at];
+        if (tree->nodes[node].feature < 0) continue; /* at least 0: right, to the same leaf */
+        dense[at].where = (uint16_t)(2 * tree->columns[node] + missing_left(tree, node));
+        dense[at].bin = tree->bins[node];
+    }
+}
+
+/* All nodes, each in its place. */
+static void lay_steps(const Tree *tree, int64_t count, Step *steps, double *leaf) {
+    for (int64_t at = 0; at < count; at++) {
+        const Node *node = tree->nodes + at;
+        int inner = node->feature >= 0;
+        uint32_t where = inner ? (uint32_t)(2 * tree->columns[at] + missing_left(tree, (uint32_t)at)) : 0;
+        steps[at].left = inner ? node->left : (uint32_t)at;
+        steps[at].where_bin = where << 9 | (inner ? tree->bins[at] : LEAF_BIN);
+        leaf[at] = node->threshold;
+    }
+}
+
+#endif

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help build proto lint type test load edge run serve wheel clean
+.PHONY: help build proto lint type test bench load edge run serve wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +32,9 @@ type: build  ## mypy, strict
 
 test: build  ## everything that must hold
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+bench: build  ## race our trees against the peers that are installed: ratios, tables, var/bench/forest.png
+	$(BIN)/python -m tests.bench.race $(ARGS)
 
 run: build  ## the market town: four months of trade, then loans
 	$(BIN)/fanxing town play $(ARGS)

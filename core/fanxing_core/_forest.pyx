@@ -10,7 +10,7 @@ from fanxing_core.columns import rounded_up
 cnp.import_array()
 
 
-cdef extern from "walk.h":
+cdef extern from "panel.h":
     ctypedef struct Step:
         pass
     ctypedef struct Slot32:
@@ -18,6 +18,8 @@ cdef extern from "walk.h":
     ctypedef struct Slot64:
         pass
     ctypedef struct Dense:
+        pass
+    ctypedef struct Spread:
         pass
     ctypedef struct CForest "Forest":
         int64_t features_wide, plain, split, questions, columns
@@ -35,7 +37,7 @@ cdef extern from "walk.h":
         const uint32_t* category_offsets
         const uint32_t* category_words
         int64_t trees, outputs
-        int64_t of_shape[3]
+        int64_t of_shape[4]
         int sum32, narrow
         const int32_t* order
         const int32_t* places
@@ -43,7 +45,8 @@ cdef extern from "walk.h":
         const Dense* dense8
         const uint32_t* tree_outputs
         const double* base
-        double divisor
+        double divisor, scale
+        int transform
         const uint8_t* feature
         const uint8_t* bin
         const uint64_t* missing_left
@@ -51,13 +54,29 @@ cdef extern from "walk.h":
         const double* leaf64
         const Slot32* slot32
         const Slot64* slot64
+        const uint8_t* few_feature
+        const uint8_t* few_bin
+        const uint64_t* few_missing_left
+        const uint32_t* few_paths
+        const double* few_leaf
+        const Spread* spread
+        const int64_t* spread_starts
+        const double* spread_leaf
         const Step* steps
         const double* step_leaf
         const uint32_t* roots
         const int32_t* depths
-    int HEAP6, HEAP8, STEPS, MACHINE_AVX512, WIDE_MAX, TOP
+    int HEAP6, HEAP8, FEW_LEAVES, STEPS, SPREAD_LEAVES, FEW, MACHINE_AVX512, WIDE_MAX, TOP
     int best_machine() noexcept nogil
     int forest_margins(const CForest*, int, const void*, int, int64_t, double*) noexcept nogil
+    void transform(const CForest*, double*) noexcept nogil
+    ctypedef struct CPanel "Panel":
+        CForest columns
+        int64_t forests
+        const CForest** forest
+        const int64_t* starts
+        const int32_t* picks
+    int panel_predict(const CPanel*, int, const void*, int, int, double*) noexcept nogil
 
 
 cdef extern from "shapes.h":
@@ -73,6 +92,17 @@ cdef extern from "shapes.h":
     int32_t last_column_of(const CTree*, uint32_t) noexcept nogil
     void lay_heap6(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, float*, double*) noexcept nogil
     void lay_heap8(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, Slot32*, Slot64*) noexcept nogil
+    ctypedef struct FewLeaves:
+        uint8_t* feature
+        uint8_t* bin
+        uint64_t* missing_left
+        uint32_t* paths
+        double* leaf
+        int half, nodes, leaves
+    void lay_few_leaves(const CTree*, uint32_t, uint32_t, uint32_t, FewLeaves*) noexcept nogil
+    void close_few_leaves(FewLeaves*) noexcept nogil
+    int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
+    void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
     void lay_dense(const CTree*, uint32_t, int, Dense*) noexcept nogil
     void lay_steps(const CTree*, int64_t, Step*, double*) noexcept nogil
 
@@ -88,11 +118,11 @@ cdef class Walk:
     """The tables of one forest for one kind of machine."""
 
     cdef CForest forest
-    cdef int machine
+    cdef readonly int machine, features, outputs
     cdef list _kept
-    cdef readonly int features, outputs
 
     def __init__(self, artefact, columns, int machine):
+        """Of an `Artefact`, its `Columns`, and a place in MACHINES."""
         self._kept = []
         self.machine = machine
         self.features = self.forest.features_wide = artefact.features
@@ -133,6 +163,8 @@ cdef class Walk:
         tree.bins = <const uint8_t*> self._keep(columns.node_bins)
         roots = artefact.roots
         depths, last_columns = np.empty(len(roots), "i4"), np.empty(len(roots), "i4")
+        leaf_counts = np.empty(len(roots), "i8")
+        cdef int64_t[::1] leaf_count = leaf_counts
         cdef const uint32_t[::1] root = roots
         cdef int32_t[::1] depth = depths
         cdef int32_t[::1] last_column = last_columns
@@ -141,31 +173,38 @@ cdef class Walk:
             for place in range(root.shape[0]):
                 depth[place] = depth_of(&tree, root[place])
                 last_column[place] = last_column_of(&tree, root[place])
-        shapes = self._shapes(depths, last_columns)
+                leaf_count[place] = leaves_of_tree(&tree, root[place])
+        shapes = self._shapes(depths, last_columns, leaf_counts)
         order = np.lexsort((-depths, shapes)).astype("i4")
-        counts = np.bincount(shapes, minlength=3)
+        counts = np.bincount(shapes, minlength=4)
         forest.trees = len(roots)
         forest.order = <const int32_t*> self._keep(order)
         forest.places = <const int32_t*> self._keep(np.argsort(order).astype("i4"))
         forest.tree_outputs = <const uint32_t*> self._keep(artefact.tree_outputs)
         forest.base = <const double*> self._keep(artefact.base)
-        forest.divisor = artefact.divisor
+        forest.divisor, forest.scale, forest.transform = artefact.divisor, artefact.scale, artefact.transform
         forest.sum32 = artefact.sum == 32
         leaves = artefact.nodes["threshold"][artefact.is_leaf]
         with np.errstate(over="ignore"):
             forest.narrow = bool((leaves.astype("f4") == leaves).all())
-        for place in range(3):
+        for place in range(4):
             forest.of_shape[place] = counts[place]
         ordered = np.ascontiguousarray(roots[order])
         self._lay_heaps(&tree, ordered)
+        others = len(ordered) - counts[FEW_LEAVES] - counts[STEPS]
+        self._lay_few_leaves(&tree, np.ascontiguousarray(ordered[others: others + counts[FEW_LEAVES]]))
+        self._lay_spread(&tree, np.ascontiguousarray(ordered[others:]), leaf_counts[order][others:])
         if counts[STEPS]:
-            self._lay_steps(&tree, len(artefact.nodes), ordered[len(ordered) - counts[STEPS]:], depths[order][-counts[STEPS]:])
+            last = len(ordered) - counts[STEPS]
+            self._lay_steps(&tree, len(artefact.nodes), ordered[last:], depths[order][last:])
 
-    def _shapes(self, depths, last_columns):
+    def _shapes(self, depths, last_columns, leaf_counts):
         """Which shape each tree gets: heaps where the machine has wide registers and their columns fit."""
         if self.machine < MACHINE_AVX512:
             return np.full(len(depths), STEPS)
-        shapes = np.where(depths <= HEAP_DEPTHS[0], HEAP6, np.where(depths <= HEAP_DEPTHS[1], HEAP8, STEPS))
+        shapes = np.where(depths <= HEAP_DEPTHS[1], HEAP8, STEPS)
+        shapes = np.where(leaf_counts <= FEW, FEW_LEAVES, shapes)
+        shapes = np.where(depths <= HEAP_DEPTHS[0], HEAP6, shapes)
         return np.where(last_columns < WIDE_MAX, shapes, STEPS)
 
     cdef _lay_heaps(self, CTree* tree, ordered):
@@ -201,6 +240,40 @@ cdef class Walk:
                           missing + small + place, slot32 + TOP * place if slot32 else NULL,
                           slot64 + TOP * place if slot64 else NULL)
 
+    cdef _lay_few_leaves(self, CTree* tree, ordered):
+        cdef CForest* forest = &self.forest
+        cdef const uint32_t[::1] root = ordered
+        cdef Py_ssize_t count = root.shape[0], pairs = (root.shape[0] + 1) // 2, place
+        cdef uint8_t* feature = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
+        cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
+        cdef uint64_t* missing = <uint64_t*> self._keep(aligned(pairs, "u8"))
+        cdef uint32_t* paths = <uint32_t*> self._keep(aligned(4 * FEW * pairs, "u4"))
+        cdef double* leaf = <double*> self._keep(aligned(2 * FEW * pairs, "f8"))
+        cdef FewLeaves to
+        forest.few_feature, forest.few_bin, forest.few_missing_left = feature, bins, missing
+        forest.few_paths, forest.few_leaf = paths, leaf
+        for place in range(count):
+            to.feature, to.bin = feature + TOP * (place // 2), bins + TOP * (place // 2)
+            to.missing_left = missing + place // 2
+            to.paths, to.leaf = paths + 2 * FEW * place, leaf + FEW * place
+            to.half, to.nodes, to.leaves = place % 2, 0, 0
+            lay_few_leaves(tree, root[place], 0, 0, &to)
+            close_few_leaves(&to)
+
+    cdef _lay_spread(self, CTree* tree, ordered, leaf_counts):
+        cdef const uint32_t[::1] root = ordered
+        inner = np.where((leaf_counts <= SPREAD_LEAVES) & (self.machine == MACHINE_AVX512), leaf_counts - 1, 0)
+        starts = np.concatenate(([0], np.cumsum(inner))).astype("i8")
+        cdef const int64_t[::1] start = starts
+        cdef Py_ssize_t place
+        cdef Spread* spread = <Spread*> self._keep(aligned(start[root.shape[0]] * sizeof(Spread), "u1"))
+        cdef double* leaf = <double*> self._keep(aligned(start[root.shape[0]] + root.shape[0], "f8"))
+        self.forest.spread, self.forest.spread_leaf = spread, leaf
+        self.forest.spread_starts = <const int64_t*> self._keep(starts)
+        for place in range(root.shape[0]):
+            lay_spread(tree, root[place], start[place + 1] - start[place], spread + start[place],
+                       leaf + start[place] + place)
+
     cdef _lay_steps(self, CTree* tree, Py_ssize_t nodes, roots, depths):
         cdef Step* steps = <Step*> self._keep(aligned(nodes * sizeof(Step), "u1"))
         cdef double* leaf = <double*> self._keep(aligned(nodes, "f8"))
@@ -210,40 +283,107 @@ cdef class Walk:
         self.forest.depths = <const int32_t*> self._keep(np.ascontiguousarray(depths))
 
     def predict_margin(self, rows):
-        """Margins of rows, float32 or float64 (n, features): float64 (n,) of one output, else (n, outputs)."""
-        cdef cnp.ndarray checked = self._checked(rows)
+        """Sums of leaves of rows, float32 or float64 (n, features): float64 (n,) of one output, else (n, outputs).
+
+        NaN is missing. The bits are those of the library that trained the model. ValueError for another shape, TypeError
+        for another kind of numbers.
+        """
+        return self._predicted(rows, True)
+
+    def predict(self, rows):
+        """What the library predicts, such as probabilities: float64 of the shape of `predict_margin`, and its errors."""
+        return self._predicted(rows, False)
+
+    cdef cnp.ndarray _predicted(self, rows, bint margins_only):
+        cdef cnp.ndarray checked = rows if is_plain(rows, 2, self.features) else as_rows(rows, self.features, 2)
         cdef int is_float = cnp.PyArray_TYPE(checked) == cnp.NPY_FLOAT
         cdef cnp.npy_intp shape[2]
-        cdef int failed
         shape[0], shape[1] = cnp.PyArray_DIM(checked, 0), self.outputs
         cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1 if self.outputs == 1 else 2, shape, cnp.NPY_DOUBLE)
         cdef const void* data = cnp.PyArray_DATA(checked)
         cdef double* to = <double*> cnp.PyArray_DATA(out)
+        cdef int failed
         if shape[0] * self.forest.trees < LONG:
-            failed = forest_margins(&self.forest, self.machine, data, is_float, shape[0], to)
+            failed = self._fill(data, is_float, shape[0], margins_only, to)
         else:
             with nogil:
-                failed = forest_margins(&self.forest, self.machine, data, is_float, shape[0], to)
+                failed = self._fill(data, is_float, shape[0], margins_only, to)
         if failed:
             raise MemoryError("no memory to walk the forest")
         return out
 
-    cdef cnp.ndarray _checked(self, rows):
-        cdef cnp.ndarray array
-        if type(rows) is cnp.ndarray:
-            array = rows
-            if (cnp.PyArray_TYPE(array) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and cnp.PyArray_NDIM(array) == 2
-                    and cnp.PyArray_DIM(array, 1) == self.features and cnp.PyArray_IS_C_CONTIGUOUS(array)
-                    and cnp.PyArray_ISNOTSWAPPED(array) and cnp.PyArray_ISALIGNED(array)):
-                return array
-        return as_rows(rows, self.features)
+    cdef int _fill(self, const void* rows, int is_float, int64_t count, bint margins_only, double* out) noexcept nogil:
+        cdef int failed = forest_margins(&self.forest, self.machine, rows, is_float, count, out)
+        cdef int64_t row
+        if not failed and not margins_only:
+            for row in range(count):
+                transform(&self.forest, out + row * self.forest.outputs)
+        return failed
 
 
-def as_rows(rows, features):
+cdef class PanelWalk:
+    """Forests that read one wide row. `walks` have no features of their own; `picks` are their columns among all."""
+
+    cdef CPanel panel
+    cdef int machine, features, outputs
+    cdef int64_t trees
+    cdef list _kept
+
+    def __init__(self, Walk columns, list walks, picks):
+        cdef Walk walk
+        self._kept = [columns, walks]
+        self.machine, self.features = columns.machine, columns.features
+        self.panel.columns, self.panel.forests = columns.forest, len(walks)
+        addresses = np.empty(len(walks), "u8")
+        cdef uint64_t[::1] address = addresses
+        cdef Py_ssize_t place
+        for place in range(len(walks)):
+            walk = walks[place]
+            address[place] = <uint64_t> &walk.forest
+            self.outputs += walk.outputs
+            self.trees += walk.forest.trees
+        starts = np.concatenate(([0], np.cumsum([len(each) for each in picks]))).astype("i8")
+        together = np.concatenate(picks).astype("i4")
+        self._kept += [addresses, starts, together]
+        self.panel.forest = <const CForest**> cnp.PyArray_DATA(addresses)
+        self.panel.starts = <const int64_t*> cnp.PyArray_DATA(starts)
+        self.panel.picks = <const int32_t*> cnp.PyArray_DATA(together)
+
+    def predicted(self, row, bint margins_only):
+        """Float64 (outputs,) of one row, float32 or float64 (features,). ValueError for another shape."""
+        cdef cnp.ndarray checked = row if is_plain(row, 1, self.features) else as_rows(row, self.features, 1)
+        cdef int is_float = cnp.PyArray_TYPE(checked) == cnp.NPY_FLOAT, failed
+        cdef cnp.npy_intp shape = self.outputs
+        cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, &shape, cnp.NPY_DOUBLE)
+        cdef const void* data = cnp.PyArray_DATA(checked)
+        cdef double* to = <double*> cnp.PyArray_DATA(out)
+        with nogil:
+            failed = panel_predict(&self.panel, self.machine, data, is_float, margins_only, to)
+        if failed:
+            raise MemoryError("no memory to walk the panel")
+        return out
+
+
+cdef inline bint is_plain(rows, int dimensions, int features):
+    """Whether rows can be walked as they are."""
+    if type(rows) is not cnp.ndarray:
+        return False
+    cdef cnp.ndarray array = rows
+    return (
+        cnp.PyArray_TYPE(array) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE)
+        and cnp.PyArray_NDIM(array) == dimensions
+        and cnp.PyArray_DIM(array, dimensions - 1) == features
+        and cnp.PyArray_IS_C_CONTIGUOUS(array)
+        and cnp.PyArray_ISNOTSWAPPED(array)
+        and cnp.PyArray_ISALIGNED(array)
+    )
+
+
+def as_rows(rows, features, dimensions):
     """Rows in an order and type that the walk takes, copied where they are not. ValueError for another shape."""
     array = np.asarray(rows)
-    if array.ndim != 2 or array.shape[1] != features:
-        raise ValueError(f"rows must be (n, {features}), not {array.shape}")
+    if array.ndim != dimensions or array.shape[dimensions - 1] != features:
+        raise ValueError(f"rows must be {'(n, ' if dimensions == 2 else '('}{features}), not {array.shape}")
     kind = np.float32 if array.dtype.type is np.float32 else np.float64
     return np.require(array.astype(kind, casting="safe", copy=False), requirements=("C", "A"))
 

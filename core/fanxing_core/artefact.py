@@ -41,9 +41,9 @@ class NodeFlag(IntFlag):
     LESS_EQUAL = 1
     MISSING_LEFT = 2
     CATEGORY_LEFT = 4
-    """What is in the set goes left, and what is in none, negative ones too, right; truncated towards zero."""
+    """What is in the set goes left, all else right. A value is cut towards zero first: -0.5 is category 0 (LightGBM)."""
     CATEGORY_RIGHT = 8
-    """The other way round."""
+    """What is in the set goes right, all else left. What is below zero is in no set (XGBoost)."""
 
 
 class Transform(IntEnum):
@@ -233,9 +233,7 @@ def _check(artefact: Artefact, sets: int) -> None:
             artefact.category_offsets[0] or artefact.category_offsets[-1] != len(artefact.category_words)
         )
         or bool((sizes < 0).any()),
-        "a category set out of range": bool(
-            (nodes["category_set"] >= np.where(categorical, sets, 1)).any()
-        ),
+        "a category set out of range": bool((nodes["category_set"] >= np.where(categorical, sets, 1)).any()),
         "a cover that is no finite count": not np.isfinite(artefact.covers).all() or bool((artefact.covers < 0).any()),
         "a margin that is not finite": not np.isfinite(artefact.golden_margins).all(),
     }

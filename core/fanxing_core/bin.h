@@ -14,8 +14,11 @@ static void FN(REST(BIN_ROW))(const Forest *forest, const ROW *row, uint8_t *byt
 
 static void FN(BIN_ROW)(const Forest *forest, const ROW *row, uint8_t *bytes) {
     const int32_t *feature = forest->features;
-    for (int64_t place = 0; place < forest->plain; place++)
-        bytes[place] = FN(TYPED(plain_byte))(forest, place, (REAL)row[feature[place]]);
+    const REAL *pivots = CUTS(forest->pivots), *lines = CUTS(forest->cuts);
+    const int64_t *line = forest->lines, plain = forest->plain;
+    for (int64_t place = 0; place < plain; place++)
+        bytes[place] =
+            FN(TYPED(plain_byte))(pivots + LINE * place, lines + LINE * line[place], (REAL)row[feature[place]]);
     if (forest->columns > forest->plain) FN(REST(BIN_ROW))(forest, row, bytes);
 }
 
@@ -24,12 +27,12 @@ static void FN(BLOCK(BIN_ROW))(const Forest *forest, const ROW *rows, int64_t co
     const int32_t *feature = forest->features;
     int64_t wide = forest->features_wide;
     for (int64_t place = 0; place < forest->plain; place++) {
-        uint8_t *to = block + 2 * ROWS * place;
+        const REAL *pivots = CUTS(forest->pivots) + LINE * place;
+        const REAL *lines = CUTS(forest->cuts) + LINE * forest->lines[place];
         const ROW *from = rows + feature[place];
-        for (int64_t row = 0; row < count; row++) {
-            to[row] = FN(TYPED(plain_byte))(forest, place, (REAL)from[row * wide]);
-            to[ROWS + row] = (uint8_t)(to[row] + 1);
-        }
+        uint8_t *to = block + 2 * ROWS * place;
+        for (int64_t row = 0; row < count; row++) to[row] = FN(TYPED(plain_byte))(pivots, lines, (REAL)from[row * wide]);
+        for (int64_t row = 0; row < ROWS; row++) to[ROWS + row] = (uint8_t)(to[row] + 1);
     }
     if (forest->columns == forest->plain) return;
     for (int64_t row = 0; row < count; row++) {

@@ -11,11 +11,11 @@ static inline int64_t FN(TYPED(rank))(const REAL *cuts, int64_t count, REAL x) {
     return below;
 }
 
-static inline uint8_t FN(TYPED(plain_byte))(const Forest *forest, int64_t place, REAL x) {
-    int line = AT_MOST(CUTS(forest->pivots) + LINE * place, x);
-    line = line ? line - 1 : 0;
-    int count = LINE * line + AT_MOST(CUTS(forest->cuts) + LINE * (forest->lines[place] + line), x);
-    return x != x ? MISSING : (uint8_t)count;
+/* Branch-free: what is missing, and what is below all cuts, comes as it likes. */
+static inline uint8_t FN(TYPED(plain_byte))(const REAL *pivots, const REAL *lines, REAL x) {
+    int line = AT_MOST(pivots, x);
+    line -= line > 0;
+    return (uint8_t)((LINE * line + AT_MOST(lines + LINE * line, x)) | -(x != x));
 }
 
 /* The bytes of a feature with several columns: each counts its own range of the cuts. */
@@ -32,7 +32,7 @@ static inline uint8_t FN(TYPED(answer))(const Forest *forest, int64_t place, REA
     if (x != x) return !(flags & MISSING_LEFT);
     int64_t words = forest->category_offsets[set + 1] - forest->category_offsets[set];
     int within = 0;
-    if (x > -1 && x < (REAL)(32 * words)) {
+    if (words && (flags & CATEGORY_RIGHT ? x >= 0 : x > -1) && x < (REAL)(32 * words)) {
         int64_t category = (int64_t)x;
         within = forest->category_words[forest->category_offsets[set] + category / 32] >> category % 32 & 1;
     }

@@ -42,6 +42,23 @@ class Columns:
     node_columns: np.ndarray
     node_bins: np.ndarray
 
+    @classmethod
+    def given(cls, count: int, node_columns: np.ndarray, node_bins: np.ndarray) -> "Columns":
+        """Columns whose bytes come from elsewhere."""
+        none = np.empty(0, "<i4")
+        return cls(
+            plain=0,
+            split=0,
+            count=count,
+            features=none,
+            first_column=none,
+            cuts=np.empty(0),
+            cut_starts=np.zeros(1, "<i8"),
+            questions=none.reshape(0, 2),
+            node_columns=node_columns,
+            node_bins=node_bins,
+        )
+
     def in_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Plain features' cuts for counting: where each one's lines begin int64 (plain,), in lines; the lines' first
         cuts float64 (plain * LINE,); the lines float64, both padded with NaN; and the split features' cuts as they are.
@@ -101,7 +118,8 @@ def columns_of(artefact: Artefact) -> Columns:
     node_columns[numeric[order]] = column_of_feature[of_feature] + np.where(is_never, 0, number // CUTS_MAX)
     node_bins[numeric[order]] = np.where(is_never, NEVER, number % CUTS_MAX + 1) + missing_left
     questions = _ask(artefact, np.flatnonzero(categorical), int(first[-1]), node_columns, node_bins)
-    cuts = [sorted_cut[is_new][starts[place] : starts[place + 1]] for place in by_kind]
+    kept = sorted_cut[is_new]
+    cuts = [kept[starts[place] : starts[place + 1]] for place in by_kind]
     return Columns(
         plain=int((~is_split).sum()),
         split=int(is_split.sum()),

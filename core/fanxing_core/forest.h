@@ -45,7 +45,16 @@ typedef struct {
     uint8_t bin, unused;
 } Dense;
 
-enum Shape { HEAP6, HEAP8, STEPS, SHAPES };
+enum Shape { HEAP6, HEAP8, FEW_LEAVES, STEPS, SHAPES };
+
+/* A node as rows of a block are parted by it. Children are numbered within the tree: inner nodes, then leaves. */
+typedef struct {
+    uint32_t where;
+    uint16_t left, right;
+    uint8_t bin, unused[3];
+} Spread;
+#define SPREAD_LEAVES 256
+#define FEW 32 /* leaves of a FEW_LEAVES tree at most; its nodes are one fewer */
 
 typedef struct {
     /* rows to bytes */
@@ -68,13 +77,21 @@ typedef struct {
     const Dense *dense6, *dense8; /* (HEAP6 trees, TOP), (HEAP8 trees, 4 TOP) */
     const uint32_t *tree_outputs;
     const double *base;
-    double divisor;
+    double divisor, scale;
+    int transform;
     const uint8_t *feature, *bin; /* (HEAP6 then HEAP8 trees, TOP) */
     const uint64_t *missing_left; /* one bit a place */
     const float *leaf32; /* (HEAP6 trees, TOP) */
     const double *leaf64;
     const Slot32 *slot32; /* (HEAP8 trees, TOP) */
     const Slot64 *slot64;
+    const uint8_t *few_feature, *few_bin; /* (pairs of FEW_LEAVES trees, TOP) */
+    const uint64_t *few_missing_left;
+    const uint32_t *few_paths; /* (trees, 2, 32): a leaf's nodes, and its answers at them, as bits */
+    const double *few_leaf; /* (trees, 32) */
+    const Spread *spread; /* inner nodes of FEW_LEAVES and STEPS trees; none where there are too many leaves */
+    const int64_t *spread_starts; /* (trees of both shapes + 1,) */
+    const double *spread_leaf; /* leaves, one more a tree than inner nodes */
     const Step *steps;
     const double *step_leaf;
     const uint32_t *roots; /* (STEPS trees,) */

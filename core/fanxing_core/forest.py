@@ -9,7 +9,7 @@ import numpy as np
 from fanxing_core import _forest, artefact
 from fanxing_core.columns import columns_of
 from fanxing_core.errors import ModelError
-from fanxing_core.transforms import transformed
+from fanxing_core.explain import Explainer
 
 
 class Forest(_forest.Walk):
@@ -19,13 +19,10 @@ class Forest(_forest.Walk):
     same bits. Safe to share between threads.
     """
 
-    def __new__(cls, source: Path | str | bytes, *, machine: str | None = None) -> "Forest":
-        """Reads and checks, then lays out the tables of the walk."""
-        return super().__new__(cls)
-
     def __init__(self, source: Path | str | bytes, *, machine: str | None = None) -> None:
         content = source if isinstance(source, bytes) else _mapped(Path(source))
         self.artefact = artefact.read(content)
+        self._explainer: Explainer | None = None
         self.digest = hashlib.sha256(content).hexdigest()
         chosen = _forest.BEST if machine is None else _forest.MACHINES.index(machine)
         if chosen > _forest.BEST:
@@ -33,9 +30,14 @@ class Forest(_forest.Walk):
         super().__init__(self.artefact, columns_of(self.artefact), chosen)
         self._try_golden()
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """What the library calls predictions, such as probabilities: float64 of the shape of `predict_margin`."""
-        return transformed(self.predict_margin(rows), self.artefact)
+    def explain(self, rows: np.ndarray) -> np.ndarray:
+        """Exact SHAP values, additive to the margin: float64 (n, outputs, features + 1), of one output (n, features + 1).
+
+        See `Explainer`, which the first call makes ready. ModelError where the library kept no covers.
+        """
+        if self._explainer is None:
+            self._explainer = Explainer(self.artefact)
+        return self._explainer.explain(rows)
 
     def describe(self) -> dict[str, int | str]:
         """Trees, nodes, features, outputs, bytes, and where it comes from."""

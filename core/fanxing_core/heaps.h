@@ -14,18 +14,25 @@ static inline WideRow wide_row(const uint8_t *bytes) {
     return row;
 }
 
-/* The exit, 0 to 63, of a tree's top. */
-static inline __attribute__((always_inline)) uint32_t heap_exit(
-    const Forest *forest, int64_t tree, const WideRow *row, int narrow_row) {
-    __m512i feature = _mm512_load_si512(forest->feature + TOP * tree);
-    __m512i bin = _mm512_load_si512(forest->bin + TOP * tree);
+/* One bit for each of 64 nodes: whether the row goes right there. */
+static inline __attribute__((always_inline)) uint64_t answers_of(
+    const uint8_t *features, const uint8_t *bins, uint64_t missing_left, const WideRow *row, int narrow_row) {
+    __m512i feature = _mm512_load_si512(features), bin = _mm512_load_si512(bins);
     __m512i x = _mm512_permutex2var_epi8(row->part[0], feature, row->part[1]);
     if (!narrow_row) {
         __m512i high = _mm512_permutex2var_epi8(row->part[2], feature, row->part[3]);
         x = _mm512_mask_mov_epi8(x, _mm512_movepi8_mask(feature), high);
     }
-    x = _mm512_mask_add_epi8(x, forest->missing_left[tree], x, _mm512_set1_epi8(1));
-    uint64_t right = _mm512_cmpge_epu8_mask(x, bin), at = 1;
+    x = _mm512_mask_add_epi8(x, missing_left, x, _mm512_set1_epi8(1));
+    return _mm512_cmpge_epu8_mask(x, bin);
+}
+
+/* The exit, 0 to 63, of a tree's top. */
+static inline __attribute__((always_inline)) uint32_t heap_exit(
+    const Forest *forest, int64_t tree, const WideRow *row, int narrow_row) {
+    uint64_t right = answers_of(
+        forest->feature + TOP * tree, forest->bin + TOP * tree, forest->missing_left[tree], row, narrow_row);
+    uint64_t at = 1;
 #define DOWN __asm__("bt %0, %1\n\tadc %0, %0" : "+r"(at) : "r"(right) : "cc");
     DOWN DOWN DOWN DOWN DOWN DOWN
 #undef DOWN
@@ -50,11 +57,6 @@ static inline __attribute__((always_inline)) void walk_heaps6(
             for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = forest->leaf64[exit[k]];
     }
 }
-
-#define SLOT_LEAF(slot) \
-    ((two[(slot)->where[0]] >= (slot)->bin[0]) \
-         ? (slot)->leaf[2 + (two[(slot)->where[2]] >= (slot)->bin[2])] \
-         : (slot)->leaf[two[(slot)->where[1]] >= (slot)->bin[1]])
 
 static inline __attribute__((always_inline)) void walk_heaps8(
     const Forest *forest, const WideRow *row, int narrow_row, const uint8_t *two, const int32_t *order, double *leaves) {
@@ -83,4 +85,3 @@ static inline __attribute__((always_inline)) void walk_heaps8(
             }
     }
 }
-#undef SLOT_LEAF

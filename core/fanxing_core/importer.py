@@ -1,148 +1,236 @@
-"""import_model: a model file -> our artefact. Treelite reads it in a limited subprocess, since damaged files crash it.
+"""import_model: a trained ensemble -> our artefact.
 
-What comes back is checked again here, node by node, and tried on the trainer's own golden rows. Supported: LightGBM
-text with one output. XGBoost, categorical splits, several outputs, averaging, linear trees and zero_as_missing
-are refused by name, never answered wrongly.
+Treelite reads model files, in a confined process, since damaged ones crash, hang or fool it. What comes back is checked
+node by node, tried against Treelite's own walk, and against the trainer's golden rows where there are some. What is
+not supported is refused by name, never answered wrongly.
 """
 
+import copy
 import hashlib
-import io
-import re
-import resource
+import importlib
+import json
+import os
+import secrets
+import struct
 import subprocess
 import sys
-import zipfile
-from collections.abc import Mapping
-from itertools import pairwise
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fanxing_core import artefact
+from fanxing_core import artefact, layout
+from fanxing_core.artefact import Artefact, Transform
 from fanxing_core.errors import ModelError
 from fanxing_core.forest import Forest
 
 SOURCE_BYTES_MAX = 256 << 20
-MEMORY_BYTES_MAX = 4 << 30
-CPU_S_MAX = 60
-WALL_S_MAX = 90
-OUTPUT_BYTES_MAX = 1 << 30
-_LESS, _LESS_EQUAL = 2, 3
-"""Treelite's codes of its comparison operators."""
-_FLOAT32, _FLOAT64 = 2, 3
-"""Treelite's codes of its types."""
+WALL_S_MAX = 120
+_MESSAGE_BYTES_MAX = 500
+_FORESTS = {"RandomForestRegressor", "RandomForestClassifier", "ExtraTreesRegressor", "ExtraTreesClassifier"}
+_BOOSTED = {"GradientBoostingRegressor", "GradientBoostingClassifier"}
+_BINNED = {"HistGradientBoostingRegressor", "HistGradientBoostingClassifier"}
+
+Golden = tuple[np.ndarray, np.ndarray]
 
 
-def import_model(source: Path, target: Path, *, golden: tuple[np.ndarray, np.ndarray] | None = None) -> None:
-    """Reads LightGBM text and writes the artefact. ModelError names what is wrong or unsupported.
+def import_model(
+    source: Path | str | Any,  # noqa: ANN401
+    target: Path | str,
+    *,
+    golden: Golden | None = None,
+    unconfined: bool = False,
+) -> None:
+    """Writes the artefact of a model to `target`. ModelError says what is wrong or unsupported; nothing is written then.
 
-    `golden`: rows float64 (n, features) with the trainer's own margins (n,); they are kept and tried at every load.
+    source: the path of an XGBoost model (JSON or UBJSON) or a LightGBM model (text), told apart by content; or a fitted
+    scikit-learn ensemble (random forest, extra trees, gradient boosting, histogram gradient boosting).
+    golden: rows float64 (n, features) with the trainer's own margins, (n,) or (n, outputs), kept in the artefact
+    and tried whenever it is loaded. unconfined: read files even where the system refuses to confine the reader.
     """
-    content = _bytes_of(source)
-    _check_source(content)
-    arrays = _read_apart(source)
-    rows, margins = golden if golden is not None else (np.empty((0, int(arrays["features"]))), np.empty(0))
-    roots, nodes = _laid_out(arrays)
-    written = artefact.write(
-        artefact.Artefact(
-            precision=artefact.FLOAT64,
-            features=int(arrays["features"]),
-            base=float(arrays["base"]),
-            sigmoid=float(arrays["sigmoid"]),
-            source_sha256=hashlib.sha256(content).digest(),
-            roots=roots,
-            nodes=nodes,
-            golden_rows=np.asarray(rows, dtype="<f8"),
-            golden_margins=np.asarray(margins, dtype="<f8"),
-        )
+    imported, rows, margins = imported_from(source, golden=golden, unconfined=unconfined)
+    written = artefact.write(imported)
+    check_probes(Forest(written).predict_margin(rows), margins, imported)
+    _write_whole(Path(target), written)
+
+
+def imported_from(
+    source: Path | str | Any,  # noqa: ANN401
+    *,
+    golden: Golden | None = None,
+    unconfined: bool = False,
+) -> tuple[Artefact, np.ndarray, np.ndarray]:
+    """A model's artefact, with rows to try it on, float64 (n, features), and Treelite's margins, (n, outputs)."""
+    if isinstance(source, str | os.PathLike):
+        content = _bytes_of(Path(source))
+        arrays = _read_apart(content, unconfined=unconfined)
+        digest = hashlib.sha256(content).digest()
+    else:
+        arrays = _arrays_of_estimator(source)
+        digest = hashlib.sha256(layout.pack(arrays)).digest()
+    try:
+        imported = _artefact(arrays, digest, golden)
+        rows = arrays["probe_rows"].reshape(-1, imported.features)
+        margins = arrays["probe_margins"].reshape(len(rows), imported.outputs)
+        artefact.read(artefact.write(imported))
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError, struct.error) as error:
+        # What the reader answered is no model, in whatever way.
+        raise ModelError(str(error) if isinstance(error, ModelError) else f"the reader's answer: {error}") from error
+    return imported, rows, margins
+
+
+def check_probes(ours: np.ndarray, theirs: np.ndarray, imported: Artefact) -> None:
+    """ModelError where margins (n,) or (n, outputs) differ from Treelite's by more than its own rounding explains."""
+    leaf = imported.is_leaf
+    weight = np.abs(imported.nodes["threshold"][leaf]).max(initial=0) * len(imported.roots) / imported.divisor
+    within = np.abs(ours.reshape(theirs.shape) - theirs) <= 1e-5 * np.abs(theirs) + 1e-6 * (1e-3 + weight)
+    if not within.all():
+        raise ModelError("the imported model answers otherwise than Treelite's own walk")
+
+
+def _artefact(arrays: layout.Arrays, digest: bytes, golden: Golden | None) -> Artefact:
+    meta, base = json.loads(arrays["meta"].tobytes()), arrays["base"]
+    laid = layout.lay_out(arrays, outputs=len(base), orphans=bool(meta["orphans"]))
+    rows, margins = golden if golden is not None else (np.empty((0, int(meta["features"]))), np.empty(0))
+    rows = np.asarray(rows, dtype="<f8")
+    if rows.ndim != 2 or rows.shape[1] != meta["features"]:
+        raise ModelError(f"golden rows must be (n, {meta['features']}), not {rows.shape}")
+    if np.size(margins) != len(rows) * len(base):
+        raise ModelError(f"golden margins must be ({len(rows)}, {len(base)}), not {np.shape(margins)}")
+    return Artefact(
+        comparison=meta["comparison"],
+        sum=meta["sum"],
+        transform=Transform(meta["transform"]),
+        features=meta["features"],
+        scale=float(meta["scale"]),
+        divisor=float(meta["divisor"]),
+        source_sha256=digest,
+        library=str(meta["library"])[:16],
+        library_version=str(meta["library_version"])[:16],
+        base=base,
+        golden_rows=rows,
+        golden_margins=np.asarray(margins, dtype="<f8").reshape(len(rows), len(base)),
+        **laid._asdict(),
     )
-    Forest(written)
-    target.write_bytes(written)
 
 
 def _bytes_of(source: Path) -> bytes:
     try:
-        if source.stat().st_size > SOURCE_BYTES_MAX:
-            raise ModelError(f"{source} is larger than {SOURCE_BYTES_MAX} bytes")
-        return source.read_bytes()
+        with source.open("rb") as file:
+            content = file.read(SOURCE_BYTES_MAX + 1)
     except OSError as error:
-        raise ModelError(f"{source}: {error}") from error
+        raise ModelError(f"{source}: {error.strerror}") from error
+    if len(content) > SOURCE_BYTES_MAX:
+        raise ModelError(f"{source} is larger than {SOURCE_BYTES_MAX} bytes")
+    return content
 
 
-def _check_source(content: bytes) -> None:
-    """Refuses what is no LightGBM text, and a file cut short, which Treelite would read as another model."""
-    if content.startswith(b"tree\n"):
-        _check_lightgbm(content.decode(errors="replace"))
-        return
-    if content.startswith(b"{"):
-        raise ModelError("XGBoost models are not supported")
-    raise ModelError("not a LightGBM model in text form")
+def _read_apart(content: bytes, *, unconfined: bool) -> dict[str, np.ndarray]:
+    """The arrays of a model file, read in a process that may crash, hang or swell without harm."""
+    bounded = "no" if unconfined else str(len(content))
+    command = [sys.executable, "-I", "-m", "fanxing_core.importer_child", bounded]
+    alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # To files, not pipes, so that the kernel bounds what it answers.
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as said:
+        try:
+            done = subprocess.run(  # noqa: S603  our own interpreter and module
+                command, input=content, stdout=answer, stderr=said, timeout=WALL_S_MAX, check=False, env=alone
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ModelError("reading the model took too long") from error
+        if done.returncode:
+            said.seek(max(0, said.seek(0, os.SEEK_END) - _MESSAGE_BYTES_MAX))
+            lines = said.read().decode(errors="replace").strip().splitlines()
+            reason = lines[-1] if done.returncode > 0 and lines else f"its reader ended with {done.returncode}"
+            raise ModelError(f"the model cannot be read: {reason}")
+        answer.seek(0)
+        return layout.unpack(answer.read())
 
 
-def _check_lightgbm(text: str) -> None:
-    sizes = re.search(r"^tree_sizes=(.*)$", text, re.MULTILINE)
-    trees = len(re.findall(r"^Tree=\d+$", text, re.MULTILINE))
-    if sizes is None or not trees or len(sizes[1].split()) != trees or "\nend of parameters" not in text:
-        raise ModelError("the LightGBM file is cut short or its trees are not those that it counts")
-    if any(int(kind) >> 2 & 3 == 1 for line in re.findall(r"^decision_type=(.*)$", text, re.MULTILINE)
-           for kind in line.split()):  # fmt: skip
-        raise ModelError("zero_as_missing is not supported")
-    if re.search(r"^num_cat=[^0]", text, re.MULTILINE):
-        raise ModelError("categorical splits are not supported")
-    if re.search(r"^is_linear=1", text, re.MULTILINE):
-        raise ModelError("linear trees are not supported")
-
-
-def _read_apart(source: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of a model, read in a process that may crash, hang or swell without harm."""
-    command = [sys.executable, "-I", "-m", "fanxing_core.importer_child", str(source.absolute())]
+def _arrays_of_estimator(estimator: Any) -> dict[str, np.ndarray]:  # noqa: ANN401
+    """The arrays of a fitted scikit-learn ensemble."""
+    kind = type(estimator).__name__
+    if not type(estimator).__module__.startswith("sklearn.ensemble.") or kind not in _FORESTS | _BOOSTED | _BINNED:
+        raise ModelError(f"{type(estimator).__module__}.{kind} is neither a path nor a supported ensemble")
+    child = importlib.import_module("fanxing_core.importer_child")  # and Treelite with it
+    read = importlib.import_module("treelite.sklearn").import_model
+    version = importlib.import_module("sklearn").__version__
+    comparison = 64 if kind in _BINNED else 32
+    scale = 2.0 if getattr(estimator, "loss", None) == "exponential" else 1.0
+    meta = {"library": "scikit-learn", "library_version": version, "comparison": comparison, "sum": 64, "scale": scale}
     try:
-        done = subprocess.run(  # noqa: S603  our own interpreter and module
-            command, capture_output=True, timeout=WALL_S_MAX, preexec_fn=_limit, check=False,
-            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise ModelError("reading the model took too long") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ModelError(f"the model cannot be read: {said[-1] if said else f'exit {done.returncode}'}")
+        model, base = read(_complete(estimator)), _base_of(estimator)
+    except ModelError:
+        raise
+    except Exception as error:  # Treelite and scikit-learn raise whatever they like for what they cannot do
+        raise ModelError(f"the {kind} cannot be read: {error}") from error
+    arrays: dict[str, np.ndarray] = child.arrays_of(model, meta | {"orphans": False}, base)
+    if kind in _FORESTS and len(arrays["vectors"]) and hasattr(estimator, "n_classes_"):
+        arrays["vectors"] = _shares_of_classes(estimator, arrays)
+    if comparison == 32:
+        arrays["value"] = np.where(arrays["left"] >= 0, _floor32(arrays["value"]), arrays["value"])
+    return arrays
+
+
+def _complete(estimator: Any) -> Any:  # noqa: ANN401
+    """The estimator as Treelite must see it. ModelError for what it would read wrongly."""
+    if getattr(estimator, "is_categorical_", None) is not None and np.any(estimator.is_categorical_):
+        raise ModelError("categorical features of scikit-learn are not supported")
+    if getattr(estimator, "n_outputs_", 1) > 1 and hasattr(estimator, "n_classes_"):
+        raise ModelError("several targets of several classes are not supported")
+    if hasattr(estimator, "estimators_"):
+        # Treelite trusts the parameter, which says how many were wanted; early stopping makes fewer.
+        estimator = copy.copy(estimator)
+        estimator.n_estimators = len(estimator.estimators_)
+    return estimator
+
+
+def _base_of(estimator: Any) -> np.ndarray | None:  # noqa: ANN401
+    """What boosting starts from, as the estimator itself computes it, (outputs,); None for forests."""
+    kind = type(estimator).__name__
+    if kind in _BINNED:
+        return np.asarray(estimator._baseline_prediction, dtype="f8").ravel()  # noqa: SLF001
+    if kind in _BOOSTED:
+        row = np.zeros((1, estimator.n_features_in_), dtype="f4")
+        return np.asarray(estimator._raw_predict_init(row), dtype="f8").ravel()  # noqa: SLF001
+    return None
+
+
+def _shares_of_classes(estimator: Any, arrays: layout.Arrays) -> np.ndarray:  # noqa: ANN401
+    """The leaves' shares of each class (nodes, classes) as they are: Treelite divides them by their sum once more."""
+    trees = [each.tree_ for each in estimator.estimators_]
+    shares = np.concatenate([tree.value[:, 0, :] for tree in trees])
+    if not np.array_equal(arrays["left"], np.concatenate([tree.children_left for tree in trees])):
+        raise ModelError("Treelite numbers the nodes otherwise than scikit-learn")
+    if not np.allclose(shares.sum(axis=1), 1):
+        raise ModelError("forests from before scikit-learn 1.3, whose leaves are counts, are not supported")
+    return np.where((arrays["left"] < 0)[:, None], shares, 0)
+
+
+def _floor32(thresholds: np.ndarray) -> np.ndarray:
+    """The largest float32 up to each: where values are float32, `x <= t` is the same for both."""
+    with np.errstate(over="ignore"):
+        near = thresholds.astype(np.float32)
+    return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near).astype("f8")
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Either all of it under its name, and on the disk, or nothing."""
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with np.load(io.BytesIO(done.stdout), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"the model cannot be read: {error}") from error
-
-
-def _limit() -> None:
-    """Runs in the child before it starts."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_BYTES_MAX, OUTPUT_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _laid_out(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Roots and nodes in our order: each tree level by level, so that children follow their parents in pairs."""
-    nodes: list[tuple[float, int, int, int, int]] = []
-    roots = []
-    starts = np.concatenate(([0], np.cumsum(arrays["sizes"])))
-    for start, end in pairwise(starts):
-        roots.append(len(nodes))
-        tree = {name: arrays[name][start:end].tolist() for name in ("left", "right", "feature", "value", "flags")}
-        _lay_tree(tree, nodes)
-    return np.array(roots, dtype="<i4"), np.array(nodes, dtype=artefact.NODE)
-
-
-def _lay_tree(tree: Mapping[str, list[int]], nodes: list[tuple[float, int, int, int, int]]) -> None:
-    first, queue, count = len(nodes), [0], len(tree["left"])
-    for place in queue:
-        if len(queue) > count or not 0 <= place < count:
-            raise ModelError("the model has a child out of range or in a circle")
-        feature = tree["feature"][place]
-        if feature < 0:
-            nodes.append((tree["value"][place], -1, 0, 0, 0))
-        else:
-            nodes.append((tree["value"][place], feature, first + len(queue), tree["flags"][place], 0))
-            queue += [tree["left"][place], tree["right"][place]]
-    if len(queue) != count:
-        raise ModelError("the model has nodes that no tree reaches")
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise ModelError(f"{target}: {error.strerror}") from error

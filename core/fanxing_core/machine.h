@@ -48,19 +48,21 @@ static inline void FN(leaves_of)(const Forest *forest, uint8_t *bytes, uint8_t *
     if (forest->of_shape[STEPS] || forest->of_shape[HEAP8]) FN(double_bytes)(bytes, forest->columns, two);
     const int32_t *order = forest->order;
 #if WIDE
-    if (forest->of_shape[HEAP6] || forest->of_shape[HEAP8]) {
+    if (forest->of_shape[STEPS] < forest->trees) {
         WideRow row = wide_row(bytes);
         int64_t above = forest->of_shape[HEAP6];
         if (forest->columns <= 128) {
             walk_heaps6(forest, &row, 1, order, leaves);
             walk_heaps8(forest, &row, 1, two, order + above, leaves);
+            walk_few_leaves(forest, &row, 1, order + above + forest->of_shape[HEAP8], leaves);
         } else {
             walk_heaps6(forest, &row, 0, order, leaves);
             walk_heaps8(forest, &row, 0, two, order + above, leaves);
+            walk_few_leaves(forest, &row, 0, order + above + forest->of_shape[HEAP8], leaves);
         }
     }
 #endif
-    FN(walk_steps)(forest, two, order + forest->of_shape[HEAP6] + forest->of_shape[HEAP8], leaves);
+    FN(walk_steps)(forest, two, order + forest->trees - forest->of_shape[STEPS], leaves);
 }
 
 /* One row after the other. */
@@ -83,13 +85,16 @@ static inline void FN(bin_block)(
 
 /* Adds one tree's leaves to the sums of a block. */
 static inline void FN(add_tree)(const Forest *forest, int64_t tree, const uint8_t *block, float *sums32, double *sums64) {
-    int64_t place = forest->places[tree], heaps6 = forest->of_shape[HEAP6], heaps8 = forest->of_shape[HEAP8];
+    int64_t place = forest->places[tree];
 #if WIDE
+    int64_t heaps6 = forest->of_shape[HEAP6], heaps8 = forest->of_shape[HEAP8], rest = place - heaps6 - heaps8;
     if (place < heaps6) add_dense6(forest, place, block, sums32, sums64);
     else if (place < heaps6 + heaps8) add_dense8(forest, place - heaps6, block, sums32, sums64);
+    else if (forest->spread_starts[rest + 1] > forest->spread_starts[rest])
+        add_spread(forest, rest, block, sums32, sums64);
     else
 #endif
-        FN(add_steps)(forest, place - heaps6 - heaps8, block, ROWS, sums32, sums64);
+        FN(add_steps)(forest, place - (forest->trees - forest->of_shape[STEPS]), block, ROWS, sums32, sums64);
 }
 
 /* Many rows: blocks of ROWS, BLOCKS of them at a time, so that a few trees stay near while all of them pass. */

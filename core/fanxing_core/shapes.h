@@ -93,6 +93,67 @@ static void lay_heap8(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t
     }
 }
 
+/* A tree of at most 32 leaves: nodes in half `half` of a pair, and the path of every leaf. */
+typedef struct {
+    uint8_t *feature, *bin;
+    uint64_t *missing_left;
+    uint32_t *paths;
+    double *leaf;
+    int half, nodes, leaves;
+} FewLeaves;
+
+static void lay_few_leaves(const Tree *tree, uint32_t at, uint32_t nodes, uint32_t answers, FewLeaves *to) {
+    const Node *node = tree->nodes + at;
+    if (node->feature < 0) {
+        to->paths[to->leaves] = nodes;
+        to->paths[FEW + to->leaves] = answers;
+        to->leaf[to->leaves++] = node->threshold;
+        return;
+    }
+    int place = FEW * to->half + to->nodes;
+    uint32_t bit = 1u << to->nodes++;
+    to->feature[place] = (uint8_t)tree->columns[at];
+    to->bin[place] = tree->bins[at];
+    *to->missing_left |= (uint64_t)missing_left(tree, at) << place;
+    lay_few_leaves(tree, node->left, nodes | bit, answers, to);
+    lay_few_leaves(tree, node->left + 1, nodes | bit, answers | bit, to);
+}
+
+/* No row is in what is no leaf: it asks for an answer that no node gives. */
+static void close_few_leaves(FewLeaves *to) {
+    for (; to->leaves < FEW; to->leaves++) to->paths[to->leaves] = to->paths[FEW + to->leaves] = 1u << 31;
+}
+
+static int64_t leaves_of_tree(const Tree *tree, uint32_t at) {
+    const Node *node = tree->nodes + at;
+    return node->feature < 0 ? 1 : leaves_of_tree(tree, node->left) + leaves_of_tree(tree, node->left + 1);
+}
+
+/* Inner nodes level by level, children after their parents; leaves in the order in which they are met. */
+static void lay_spread(const Tree *tree, uint32_t root, int64_t inner, Spread *spread, double *leaf) {
+    uint32_t queue[SPREAD_LEAVES];
+    int64_t queued = 1, leaves = 0;
+    queue[0] = root;
+    for (int64_t at = 0; at < inner; at++) {
+        const Node *node = tree->nodes + queue[at];
+        spread[at].where = (uint32_t)(2 * tree->columns[queue[at]] + missing_left(tree, queue[at]));
+        spread[at].bin = tree->bins[queue[at]];
+        for (uint32_t side = 0; side < 2; side++) {
+            uint32_t child = node->left + side;
+            int64_t number;
+            if (tree->nodes[child].feature < 0) {
+                number = inner + leaves;
+                leaf[leaves++] = tree->nodes[child].threshold;
+            } else {
+                number = queued;
+                queue[queued++] = child;
+            }
+            if (side) spread[at].right = (uint16_t)number;
+            else spread[at].left = (uint16_t)number;
+        }
+    }
+}
+
 static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense) {
     uint32_t places[8 * TOP];
     heap_places(tree, root, levels, places);

@@ -81,7 +81,9 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
 #define FN(name) FN_(name, _avx512)
 #define WIDE 1
 #include "heaps.h"
+#include "few_leaves.h"
 #include "dense.h"
+#include "spread.h"
 #include "machine.h"
 #undef WIDE
 #undef FN
@@ -103,6 +105,24 @@ static int best_machine(void) {
 #define STACK_BYTES (24 << 10)
 
 static size_t in_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static void bin_row_on(const Forest *forest, int machine, const void *row, int is_float, uint8_t *bytes) {
+#if defined(__x86_64__)
+    if (machine == MACHINE_AVX512) bin_row_avx512(forest, row, is_float, 0, bytes);
+    else if (machine == MACHINE_AVX2) bin_row_avx2(forest, row, is_float, 0, bytes);
+    else
+#endif
+        bin_row_portable(forest, row, is_float, 0, bytes);
+}
+
+static void leaves_on(const Forest *forest, int machine, uint8_t *bytes, uint8_t *two, double *leaves) {
+#if defined(__x86_64__)
+    if (machine == MACHINE_AVX512) leaves_of_avx512(forest, bytes, two, leaves);
+    else if (machine == MACHINE_AVX2) leaves_of_avx2(forest, bytes, two, leaves);
+    else
+#endif
+        leaves_of_portable(forest, bytes, two, leaves);
+}
 
 /* Margins, float64 (count, outputs), of C-contiguous rows; -1 where there is no memory for the scratch. */
 static int forest_margins(

@@ -144,7 +144,7 @@ class OutcomeUnknown(FanxingError):
 
 
 class Contention(FanxingError):
-    """Other calls won the same rows three times."""
+    """Other calls won the same rows every time."""
 
 
 class RailNotSimulated(FanxingError):

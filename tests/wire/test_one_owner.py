@@ -119,3 +119,41 @@ async def test_a_shop_registered_after_a_line_of_its_owner_is_one_of_the_group_a
     await service.register("m3", controller_token="owner")
     decision = await score(service, "m3")
     assert (await what_was_known(service, decision))["group_outstanding_fen"] == line.limit.units * 100
+
+
+async def other_shop_is_dated_ahead(service, days=70):
+    """m2 is scored as of a day far ahead, then the clock goes back."""
+    service.clock.us += days * DAY_US
+    await score(service, "m2")
+    service.clock.us -= days * DAY_US
+
+
+@pytest.mark.parametrize("clock", [Clock.CALLER])
+async def test_what_others_record_after_a_decision_is_in_none_of_its_graph_though_its_clock_was_ahead(service):
+    await service.record(*(payment("m1", f"new-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)))
+    await other_shop_is_dated_ahead(service)
+    decision = await score(service, "m1")
+    service.clock.us += DAY_US
+    for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
+        await service.record(*(payment(shop, f"new-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)))
+    told = await what_was_known(service, decision)
+    assert {name: told.get(name) for name in inputs(decision)} == inputs(decision)
+
+
+@pytest.mark.parametrize("clock", [Clock.CALLER])
+async def test_the_step_up_looks_back_from_the_moment_told(service):
+    await service.lending.AcceptOffer(await accepting(service, "m1"))
+    service.clock.us += DAY_US
+    near = inputs(await score(service, "m1"))["previous_limit_fen"]
+    await other_shop_is_dated_ahead(service)
+    assert inputs(await score(service, "m1"))["previous_limit_fen"] == near
+
+
+@pytest.mark.parametrize("clock", Clock)
+async def test_indicators_of_now_see_all_that_is_on_record_though_the_clock_was_ahead(service):
+    await other_shop_is_dated_ahead(service)
+    await score(service, "m1")
+    service.clock.us += DAY_US
+    await service.record(*(payment("m1", f"new-{n}", service.clock.us) for n in range(7)))
+    request = merchant_service_pb2.GetIndicatorsRequest(merchant_id="m1", **service.at())
+    assert (await service.merchants.GetIndicators(request)).merchant_seq == 90 * 4 + 7

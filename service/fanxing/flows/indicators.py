@@ -39,15 +39,17 @@ class Indicators:
 async def get_indicators(institution: Institution, query: GetIndicators, world: World) -> Indicators:
     """Computes what was asked."""
     at_us = moment(institution, query.effective_us, world.now)
-    as_of_us = at_us if query.as_of_us is None else query.as_of_us
-    known_us = as_of_us if query.known_us is None else query.known_us
     positions = positions_of(query.names)
     dossier = await read_dossier(institution, query.merchant_id, world)
+    as_of_us = at_us if query.as_of_us is None else query.as_of_us
+    known_us = as_of_us if query.known_us is None else query.known_us
+    if query.as_of_us is None and query.known_us is None:
+        known_us = max(at_us, dossier.merchant.last_known_us)  # all that is on record, if its clock is held ahead
     refuse_future(as_of_us, max(at_us, dossier.merchant.last_told_us), "as_of")
     refuse_future(known_us, max(at_us, dossier.merchant.last_known_us), "known_at")
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
-    graph = await graph_at(institution, known_us, world)
+    graph = await graph_at(institution, as_of_us, known_us, world)
     row = measure_dossier(dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
     return Indicators(
         definitions=tuple(CATALOGUE[position] for position in positions),

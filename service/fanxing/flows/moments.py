@@ -1,4 +1,4 @@
-"""The moment of a call: the service's clock or the caller's, and never backwards for one merchant."""
+"""The moment of a call: the service's clock or the caller's, and never backwards for one merchant or controller."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -4,9 +4,11 @@ UNIQUE (institution, rpc, request_id) holds the hash of the plain command and th
 input is not stored, so it may be sent again once it is mended.
 """
 
+import asyncio
 import hashlib
+import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,8 @@ from fanxing.errors import Contention, FundingExhausted, RequestIdReused
 from fanxing.flows.ports import ChangeSet, Committed, Conflict, ConflictKind, Get, Request, Snapshot, Store
 from fanxing.institutions import Institution
 
-ATTEMPTS = 3
+ATTEMPTS = 12
+PAUSE_S_MAX = 0.1
 _NAMESPACE = uuid.UUID("6f1d3c5e-6f0a-5d0b-9c53-0f7a1c9b2e77")
 
 
@@ -33,12 +36,12 @@ async def once(
     """Carries a command out and returns the id of its resource.
 
     `unit` gets the resource's id, reads, computes and returns what to change (None: nothing, the resource stands). It
-    runs again when other calls changed the same rows meanwhile; after three times Contention is raised.
+    runs again when other calls changed the same rows meanwhile; after ATTEMPTS times Contention is raised.
     """
     made = resource_id(institution, rpc, command.request_id)
     command_hash = hashlib.sha256(repr(command).encode()).hexdigest()
     request = Request(rpc=rpc, request_id=command.request_id, command_hash=command_hash, resource_id=made)
-    for _ in range(ATTEMPTS):
+    async for _ in attempts(ATTEMPTS):
         answers = await store.read(institution.institution_id, Get(Request, ((rpc, command.request_id),)))
         seen = Snapshot(answers).one(0, Request)
         if seen is not None:
@@ -51,6 +54,13 @@ async def once(
         if await committed(institution, store, replace(changes, inserts=(request, *changes.inserts))):
             return made
     raise Contention("other calls changed the same rows; retry with the same request_id")
+
+
+async def attempts(most: int) -> AsyncIterator[int]:
+    """0 to `most` - 1, with a random pause before each next one, so that those who met do not meet again."""
+    for attempt in range(most):
+        yield attempt
+        await asyncio.sleep(random.uniform(0, min(PAUSE_S_MAX, 0.001 * 2**attempt)))  # noqa: S311  not a secret
 
 
 async def committed(institution: Institution, store: Store, changes: ChangeSet) -> bool:

@@ -16,7 +16,7 @@ from fanxing.errors import (
 )
 from fanxing.flows.find import not_found
 from fanxing.flows.moments import moment, refuse_future, tick
-from fanxing.flows.once import ATTEMPTS, committed
+from fanxing.flows.once import ATTEMPTS, attempts, committed
 from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
@@ -52,11 +52,11 @@ class Recorded:
 
 
 async def record_payments(institution: Institution, command: RecordPayments, world: World) -> Recorded:
-    """Records a batch. Contention is raised when other batches for the same merchants won three times."""
+    """Records a batch. Contention is raised when other batches for the same merchants won every time."""
     at_us = moment(institution, command.effective_us, world.now)
     keys = tuple({(payment.merchant_id, payment.payment_id) for _, payment in command.payments})
     merchants = tuple({(merchant_id,) for merchant_id, _ in keys})
-    for _ in range(ATTEMPTS):
+    async for _ in attempts(ATTEMPTS):
         answers = Snapshot(
             await world.store.read(institution.institution_id, Get(Merchant, merchants), Get(RecordedPayment, keys))
         )

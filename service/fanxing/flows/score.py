@@ -157,23 +157,28 @@ def measure_dossier(
         dossier.history.known(known_us),
         known_facts(dossier.facts, known_us),
         graph,
-        _exposure(dossier, known_us),
+        _exposure(dossier, as_of_us, known_us),
         ask,
         as_of_us,
         dossier.merchant.time_zone or time_zone,
     )
 
 
-async def graph_at(institution: Institution, known_us: int, world: World) -> PayerGraph:
-    """The payer graph that was known at the beginning of that day."""
-    return await world.graphs.of_day(institution, world.store, local_day(known_us, institution.time_zone))
+async def graph_at(institution: Institution, as_of_us: int, known_us: int, world: World) -> PayerGraph:
+    """The payer graph of the day of `as_of_us`, known at its beginning, or of the day of `known_us` if earlier.
+
+    Never of a later day, which may be yet to come: another shop of the controller may have moved the clock ahead.
+    """
+    day = local_day(min(as_of_us, known_us), institution.time_zone)
+    return await world.graphs.of_day(institution, world.store, day)
 
 
-def _exposure(dossier: Dossier, known_us: int) -> Exposure:
+def _exposure(dossier: Dossier, as_of_us: int, known_us: int) -> Exposure:
     """What the merchant and its group may already draw."""
     own = [line for line in dossier.lines if line.created_us <= known_us and line.state is not LineState.CLOSED]
     group = [line for line in dossier.group_lines if line.created_us <= known_us]
-    recent = [line.limit_fen for line in dossier.lines if known_us - _STEP_UP_US < line.created_us <= known_us]
+    since_us = min(as_of_us, known_us) - _STEP_UP_US
+    recent = [line.limit_fen for line in dossier.lines if since_us < line.created_us <= known_us]
     return Exposure(
         lines_open=len(own),
         outstanding_fen=sum(loan.principal_fen for loan in dossier.loans if _owed(loan, known_us)),
@@ -202,7 +207,7 @@ async def decide_on(
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
     reads_graph = not GRAPH_NAMES.isdisjoint(policy.reads)
-    graph = await graph_at(institution, known_us, world) if reads_graph else None
+    graph = await graph_at(institution, as_of_us, known_us, world) if reads_graph else None
     started = world.cpu_time()
     row = measure_dossier(dossier, ask, as_of_us, known_us, graph, institution.time_zone)
     verdict = verdict_of(policy, row, dossier.merchant.category)

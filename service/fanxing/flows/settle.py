@@ -14,7 +14,7 @@ from fanxing import ledger
 from fanxing.errors import Contention
 from fanxing.flows.find import find
 from fanxing.flows.moments import tick
-from fanxing.flows.once import ATTEMPTS, committed
+from fanxing.flows.once import attempts, committed
 from fanxing.flows.ports import ChangeSet, Get, Increment, RailAnswer, RailState, Range, Snapshot
 from fanxing.flows.score import FUNDING
 from fanxing.flows.world import World
@@ -26,6 +26,8 @@ from fanxing.merchants import Merchant
 
 log = structlog.get_logger()
 BATCH = 256
+BOOKING_ATTEMPTS = 100
+"""Money has moved: it is booked however busy the merchant is, some ten seconds long; after that the next round does."""
 RETURN_US = 10 * 86_400_000_000
 """For so long after its payout a loan is asked about; a receiving bank that cannot book it sends it back by then."""
 _OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)
@@ -100,7 +102,7 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
     """Books the rail's answer, once, and returns the loan as it is then."""
     if answer.state in _OPEN:
         return loan
-    for _ in range(ATTEMPTS):
+    async for _ in attempts(BOOKING_ATTEMPTS):
         answers = Snapshot(
             await world.store.read(
                 institution.institution_id,
@@ -131,7 +133,7 @@ async def finish(institution: Institution, loan: Loan, answer: RailAnswer, world
         booked = _booked(held, line, transfer, answer, ticked.last_known_us)
         if await committed(institution, world.store, replace(booked, updates=(*booked.updates, ticked))):
             return await find(institution, Loan, loan.loan_id, world)
-    raise Contention("other calls changed the same line; retry with the same request_id")
+    raise Contention("other calls changed the same merchant or line; retry with the same request_id")
 
 
 def _speaks_of(transfer: Transfer, institution: Institution, answer: RailAnswer) -> bool:

@@ -1,11 +1,12 @@
-"""The tables of a forest and the walk over them. Arrays in, arrays out; the face has checked what is checked here not."""
+"""The tables of a forest and the walk over them. Arrays in, arrays out; the face has checked what this does not."""
 
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fanxing_core.columns import rounded_up
+from fanxing_core.errors import ModelError
 
 cnp.import_array()
 
@@ -110,6 +111,8 @@ MACHINES = ("portable", "avx2", "avx512")
 """The walks, by what they need of the processor; this one can do those up to BEST."""
 BEST = best_machine()
 HEAP_DEPTHS = (6, 8)
+COLUMNS_MAX = 1 << 22
+"""A step of the general walk has 23 bits for where it looks."""
 LONG = 30_000
 """Trees times rows from which on the walk lets other threads run."""
 
@@ -124,6 +127,8 @@ cdef class Walk:
     def __init__(self, artefact, columns, int machine):
         """Of an `Artefact`, its `Columns`, and a place in MACHINES."""
         self._kept = []
+        if columns.count > COLUMNS_MAX:
+            raise ModelError(f"the forest asks {columns.count} different questions; this core knows {COLUMNS_MAX}")
         self.machine = machine
         self.features = self.forest.features_wide = artefact.features
         self.outputs = self.forest.outputs = artefact.outputs
@@ -285,13 +290,13 @@ cdef class Walk:
     def predict_margin(self, rows):
         """Sums of leaves of rows, float32 or float64 (n, features): float64 (n,) of one output, else (n, outputs).
 
-        NaN is missing. The bits are those of the library that trained the model. ValueError for another shape, TypeError
-        for another kind of numbers.
+        NaN is missing. The bits are those of the library that trained the model. ValueError for another shape,
+        TypeError for another kind of numbers.
         """
         return self._predicted(rows, True)
 
     def predict(self, rows):
-        """What the library predicts, such as probabilities: float64 of the shape of `predict_margin`, and its errors."""
+        """What the library predicts, such as probabilities: float64, of the shape of `predict_margin`; its errors."""
         return self._predicted(rows, False)
 
     cdef cnp.ndarray _predicted(self, rows, bint margins_only):

@@ -14,10 +14,14 @@ import numpy as np
 from fanxing_core.errors import ModelError
 
 MAGIC, VERSION = b"FXFOREST", 2
-HEADER = struct.Struct("<8sIIIIIIIIIIIIIIdd32s16s16s48x")
+HEADER = struct.Struct("<8sIIIIIIIIIIIIIIdd32s16s16s48s")
 """magic, version, kind, comparison, sum, transform, features, outputs, trees, nodes, category sets, category words,
 golden rows, whether covers are there, 0, scale, divisor, SHA-256 of the source, library, its version, zeros."""
 ALIGNMENT, DIGEST_BYTES, DEPTH_MAX = 64, 32, 64
+RESERVED = bytes(48)
+FEATURES_MAX = 2**31 - 1
+GOLDEN_MAX = 1000
+"""Golden rows are tried at every load, so that without a bound it would not take linear time."""
 NODE = np.dtype(
     [
         ("threshold", "<f8"),  # or the leaf's value
@@ -41,7 +45,7 @@ class NodeFlag(IntFlag):
     LESS_EQUAL = 1
     MISSING_LEFT = 2
     CATEGORY_LEFT = 4
-    """What is in the set goes left, all else right. A value is cut towards zero first: -0.5 is category 0 (LightGBM)."""
+    """What is in the set goes left, all else right. Values are cut towards zero: -0.5 is category 0 (LightGBM)."""
     CATEGORY_RIGHT = 8
     """What is in the set goes right, all else left. What is below zero is in no set (XGBoost)."""
 
@@ -68,8 +72,9 @@ class Artefact:
     `base`, in the order of the trees, each into its output. Where `divisor` is not 1 the sum is divided by it.
 
     base float64 (outputs,), roots and tree_outputs uint32 (trees,), nodes NODE (nodes,), covers float64 (nodes,) or
-    (0,) where the library kept none, category_offsets uint32 (sets + 1,) into category_words uint32 (words,): bit c % 32
-    of word c // 32 of a set is category c. golden_rows float64 (rows, features), golden_margins float64 (rows, outputs).
+    (0,) where the library kept none, category_offsets uint32 (sets + 1,) into category_words uint32 (words,): bit
+    c % 32 of word c // 32 of a set is category c. golden_rows float64 (rows, features), golden_margins float64
+    (rows, outputs).
     """
 
     comparison: int
@@ -130,6 +135,7 @@ def write(artefact: Artefact) -> bytes:
             artefact.source_sha256,
             artefact.library.encode("ascii"),
             artefact.library_version.encode("ascii"),
+            RESERVED,
         )
     ]
     for name in _ARRAYS:
@@ -145,15 +151,16 @@ def read(content: bytes | memoryview) -> Artefact:
     view = memoryview(content)
     if len(view) < HEADER.size + DIGEST_BYTES:
         raise ModelError("too short for an artefact")
-    magic, version, kind, comparison, total, transform, *counts, scale, divisor, source, library, library_version = (
-        HEADER.unpack_from(view)
-    )
+    (magic, version, kind, comparison, total, transform, *counts, scale, divisor, source, library, library_version,
+     reserved) = HEADER.unpack_from(view)  # fmt: skip
     if magic != MAGIC:
         raise ModelError("not an artefact of Fanxing")
     if version != VERSION:
         raise ModelError(f"artefact version {version}; this core reads {VERSION}")
     if kind not in set(Kind) or transform not in set(Transform):
         raise ModelError(f"artefact of kind {kind} with transform {transform}; this core knows neither or only one")
+    if reserved != RESERVED:
+        raise ModelError("the artefact has bytes of which this core knows nothing")
     arrays = _arrays(view, *counts)
     if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != bytes(view[-DIGEST_BYTES:]):
         raise ModelError("the checksum is wrong: the file is damaged")
@@ -165,12 +172,19 @@ def read(content: bytes | memoryview) -> Artefact:
         scale=scale,
         divisor=divisor,
         source_sha256=source,
-        library=library.rstrip(b"\0").decode("ascii", "replace"),
-        library_version=library_version.rstrip(b"\0").decode("ascii", "replace"),
+        library=_name(library),
+        library_version=_name(library_version),
         **arrays,
     )
     _check(artefact, sets=counts[4])
     return artefact
+
+
+def _name(field: bytes) -> str:
+    name = field.rstrip(b"\0").decode("latin-1")
+    if not (name.isascii() and name.isprintable()):
+        raise ModelError("the artefact has a library name that cannot be printed")
+    return name
 
 
 def _arrays(
@@ -196,6 +210,9 @@ def _arrays(
         start += -(-count * kind.itemsize // ALIGNMENT) * ALIGNMENT
     if len(view) != start + DIGEST_BYTES or has_covers > 1 or zero:
         raise ModelError("the counts disagree with the length")
+    ends = [start + count * kind.itemsize for start, kind, count, _ in places.values()]
+    if any(any(view[end : end + -end % ALIGNMENT]) for end in ends):
+        raise ModelError("the artefact has something between its arrays")
     return {
         name: np.frombuffer(view, kind, count, offset).reshape(shape)
         for name, (offset, kind, count, shape) in places.items()
@@ -212,7 +229,7 @@ def _check(artefact: Artefact, sets: int) -> None:
     wrong = {
         "an unknown precision": artefact.comparison not in precise or artefact.sum not in precise,
         "no tree": not len(artefact.roots),
-        "no feature": not artefact.features,
+        "no feature, or more than can be told apart": not 0 < artefact.features <= FEATURES_MAX,
         "no output": not artefact.outputs,
         "an output out of range": bool((artefact.tree_outputs >= max(1, artefact.outputs)).any()),
         "a feature out of range": bool(((feature < -1) | (feature >= artefact.features)).any()),
@@ -223,6 +240,8 @@ def _check(artefact: Artefact, sets: int) -> None:
             [*artefact.base, artefact.scale, artefact.divisor]
         ).all(),
         "a divisor that is not positive": not artefact.divisor > 0,
+        "a scale that sums of 32 bits do not know": artefact.sum == 32 and artefact.scale != 1,
+        "a leaf with children": bool((leaf & (nodes["left"] != 0)).any()),
         "an unknown flag": bool(
             (flags >= 2 * NodeFlag.CATEGORY_RIGHT).any()
             or (leaf & (flags != 0)).any()
@@ -235,6 +254,7 @@ def _check(artefact: Artefact, sets: int) -> None:
         or bool((sizes < 0).any()),
         "a category set out of range": bool((nodes["category_set"] >= np.where(categorical, sets, 1)).any()),
         "a cover that is no finite count": not np.isfinite(artefact.covers).all() or bool((artefact.covers < 0).any()),
+        "more golden rows than a load may try": len(artefact.golden_rows) > GOLDEN_MAX,
         "a margin that is not finite": not np.isfinite(artefact.golden_margins).all(),
     }
     for what, is_so in wrong.items():
@@ -246,13 +266,14 @@ def _check(artefact: Artefact, sets: int) -> None:
 
 
 def _check_precision(artefact: Artefact, leaf: np.ndarray, comparison: type, total: type) -> None:
-    """Thresholds, leaves and base are numbers of the declared precision, so that no walk has to round them."""
+    """Thresholds, leaves, base, divisor are numbers of the declared precision, so that no walk has to round them."""
     threshold = artefact.nodes["threshold"]
     with np.errstate(over="ignore"):
         kept = (
             (threshold[~leaf].astype(comparison) == threshold[~leaf]).all()
             and (threshold[leaf].astype(total) == threshold[leaf]).all()
             and (artefact.base.astype(total) == artefact.base).all()
+            and float(total(artefact.divisor)) == artefact.divisor
         )
     if not kept:
         raise ModelError("the artefact has a number that its precision cannot hold")

@@ -32,7 +32,7 @@ static inline uint8_t FN(TYPED(answer))(const Forest *forest, int64_t place, REA
     if (x != x) return !(flags & MISSING_LEFT);
     int64_t words = forest->category_offsets[set + 1] - forest->category_offsets[set];
     int within = 0;
-    if (words && (flags & CATEGORY_RIGHT ? x >= 0 : x > -1) && x < (REAL)(32 * words)) {
+    if (words && (flags & CATEGORY_RIGHT ? x >= 0 : x > -1) && (double)x < (double)(32 * words)) {
         int64_t category = (int64_t)x;
         within = forest->category_words[forest->category_offsets[set] + category / 32] >> category % 32 & 1;
     }

@@ -1,8 +1,8 @@
 """Columns: what the walks compare. A row becomes one byte a column, once, and every node compares bytes.
 
 A feature's cuts, sorted, are numbered; the byte of a value is how many of them are at most the value, so `x < t` is
-"byte < the number of the cut above it". NaN is 255. A feature with more cuts than a byte holds has several columns, each
-counting a range of them. A node that asks for a category set has a column of its own: 1 where the value goes right.
+"byte < the number of the cut above it". NaN is 255. A feature with more cuts than a byte holds has several columns,
+each counting a range of them. A node that asks for a category set has a column of its own: 1 where it goes right.
 """
 
 from dataclasses import dataclass
@@ -60,8 +60,10 @@ class Columns:
         )
 
     def in_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Plain features' cuts for counting: where each one's lines begin int64 (plain,), in lines; the lines' first
-        cuts float64 (plain * LINE,); the lines float64, both padded with NaN; and the split features' cuts as they are.
+        """Plain features' cuts for counting, and the split features' as they are.
+
+        Where each plain one's lines begin int64 (plain,), in lines; the lines' first cuts float64 (plain * LINE,); the
+        lines float64, both padded with NaN; the split features' cuts float64.
         """
         counts = np.diff(self.cut_starts)[: self.plain]
         ends = np.cumsum(np.maximum(1, -(-counts // LINE)))
@@ -140,7 +142,7 @@ def _cuts(artefact: Artefact, nodes: np.ndarray) -> np.ndarray:
     threshold = nodes["threshold"].astype(precision)
     less_equal = (nodes["flags"] & NodeFlag.LESS_EQUAL) != 0
     above = np.where(less_equal, np.nextafter(threshold, precision(np.inf)), threshold).astype("f8")
-    above[less_equal & np.isposinf(threshold)] = np.nan
+    above[less_equal & (threshold == np.inf)] = np.nan
     return above + 0.0  # -0.0 and 0.0 are one cut
 
 

@@ -65,7 +65,7 @@ typedef struct {
     double *stays; /* (slots,) */
 } Scratch;
 
-/* Each value twice: NaN is the least number to those that send it left, and the greatest to those that send it right. */
+/* Each value twice: NaN is the least number where missing goes left, and the greatest where it goes right. */
 static inline void take_row(const Explainer *self, const double *row, double *values) {
     for (size_t place = 0; place < self->used; place++) {
         const double raw = row[self->columns[place]], x = self->comparison == 32 ? (double)(float)raw : raw;
@@ -86,7 +86,7 @@ static inline int special_goes_left(const Explainer *self, const Split *split, c
     const double *pair = values + (split->value & ~1u);
     if (pair[0] != pair[1]) return (split->flags & MISSING_LEFT) != 0;
     if (split->flags & CATEGORY_LEFT) return in_set(self, split->category_set, pair[0]);
-    if (split->flags & CATEGORY_RIGHT) return !in_set(self, split->category_set, pair[0]);
+    if (split->flags & CATEGORY_RIGHT) return !(pair[0] >= 0 && in_set(self, split->category_set, pair[0]));
     return split->flags & LESS_EQUAL ? pair[0] <= split->threshold : pair[0] < split->threshold;
 }
 

@@ -42,7 +42,7 @@ def import_model(
     golden: Golden | None = None,
     unconfined: bool = False,
 ) -> None:
-    """Writes the artefact of a model to `target`. ModelError says what is wrong or unsupported; nothing is written then.
+    """Writes the artefact of a model to `target`. ModelError says what is wrong or unsupported; then none is written.
 
     source: the path of an XGBoost model (JSON or UBJSON) or a LightGBM model (text), told apart by content; or a fitted
     scikit-learn ensemble (random forest, extra trees, gradient boosting, histogram gradient boosting).
@@ -67,8 +67,8 @@ def imported_from(
         arrays = _read_apart(content, unconfined=unconfined)
         digest = hashlib.sha256(content).digest()
     else:
-        arrays = _arrays_of_estimator(source)
-        digest = hashlib.sha256(layout.pack(arrays)).digest()
+        packed = layout.pack(_arrays_of_estimator(source))
+        arrays, digest = layout.unpack(packed), hashlib.sha256(packed).digest()
     try:
         imported = _artefact(arrays, digest, golden)
         rows = arrays["probe_rows"].reshape(-1, imported.features)

@@ -119,9 +119,9 @@ static void lay_few_leaves(const Tree *tree, uint32_t at, uint32_t nodes, uint32
     lay_few_leaves(tree, node->left + 1, nodes | bit, answers | bit, to);
 }
 
-/* No row is in what is no leaf: it asks for an answer that no node gives. */
+/* No row is in what is no leaf: the last place has no node, so it asks whether 0 is reached, and the answer is yes. */
 static void close_few_leaves(FewLeaves *to) {
-    for (; to->leaves < FEW; to->leaves++) to->paths[to->leaves] = to->paths[FEW + to->leaves] = 1u << 31;
+    for (; to->leaves < FEW; to->leaves++) to->paths[to->leaves] = 1u << 31;
 }
 
 static int64_t leaves_of_tree(const Tree *tree, uint32_t at) {

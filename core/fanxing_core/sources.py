@@ -1,7 +1,7 @@
 """What a model file says that Treelite does not tell, and the damage that Treelite does not see.
 
-Treelite reads a missing number in LightGBM's text as 0, ignores surplus ones and follows children blindly, where LightGBM
-itself would stop; and it turns XGBoost's base score into a margin in another precision.
+Treelite reads a missing number in LightGBM's text as 0, ignores surplus ones and follows children blindly, where
+LightGBM itself would stop; and it turns XGBoost's base score into a margin in another precision.
 """
 
 import ctypes
@@ -91,8 +91,8 @@ def _xgboost_json(content: bytes) -> Source:
 
 
 def _xgboost_ubjson(content: bytes) -> Source:
-    length = _one(rb"learner_model_param\{L\0{7}\nbase_scoreSL\0{7}(.)", content, "base score")
-    start = content.index(b"\nbase_scoreSL\0\0\0\0\0\0\0" + length) + 21
+    header = _one(rb"learner_model_param\{L\0{7}\nbase_scoreSL\0{7}(.{256})", content + bytes(256), "base score")
+    score = header[1 : 1 + header[0]]
     lists: dict[bytes, list[np.ndarray]] = {}
     for found in re.finditer(rb"L\0{7}.(" + _LISTS + rb")\[\$(.)#L(.{8})", content, re.DOTALL):
         lists.setdefault(found[1], []).append(_typed(content, found[2], int.from_bytes(found[3], "big"), found.end()))
@@ -102,14 +102,14 @@ def _xgboost_ubjson(content: bytes) -> Source:
     for left, right in zip(lists[b"left_children"], lists[b"right_children"], strict=True):
         _check_children(left, right)
     version = _one(rb"L\0{7}\x07version\[#L\0{7}\x03i(.i.i.)", content, "version")
-    return Source("xgboost", ".".join(map(str, version[::2])), base_scores=_scores(content[start : start + length[0]]))
+    return Source("xgboost", ".".join(map(str, version[::2])), base_scores=_scores(score))
 
 
 def _typed(content: bytes, kind: bytes, count: int, start: int) -> np.ndarray:
     """A UBJSON array of numbers of one kind."""
     try:
         return np.frombuffer(content, _UBJSON_KINDS[kind], count, start)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise ModelError("the XGBoost file has a list that is cut short or of another kind") from error
 
 
@@ -123,8 +123,8 @@ def _check_lengths(lengths: dict[bytes, list[int]]) -> None:
 
 def _check_children(left: np.ndarray, right: np.ndarray) -> None:
     """No node is a child twice, and the root is none: Treelite walks in circles for ever."""
-    children = np.concatenate((left, right))
-    children = children[children != -1]
+    inner = left != -1  # a vector leaf keeps its own number in its right child
+    children = np.concatenate((left[inner], right[inner])).astype("i8")
     if ((children < 1) | (children >= len(left))).any() or (np.bincount(children, minlength=1) > 1).any():
         raise ModelError("the XGBoost file has a child out of range, or one reached twice")
 

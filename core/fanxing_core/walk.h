@@ -13,6 +13,7 @@ enum Machine { PORTABLE, MACHINE_AVX2, MACHINE_AVX512 };
 #define BLOCKS 16
 #define TREES_NEAR 16
 #define COLUMNS_BLOCK_MAX 2048 /* beyond that a block of rows would not stay near */
+#define OUTPUTS_BLOCK_MAX 1024 /* nor their sums, which would be of 8 KB an output */
 
 /* What one call writes to: a row's bytes, doubled, and its leaves; or, for many rows (else null), blocks of bytes and
    the sums (outputs, BLOCKS, ROWS), as float32 or float64. */
@@ -128,7 +129,7 @@ static void leaves_on(const Forest *forest, int machine, uint8_t *bytes, uint8_t
 static int forest_margins(
     const Forest *forest, int machine, const void *rows, int is_float, int64_t count, double *out) {
     uint8_t stack[STACK_BYTES] __attribute__((aligned(64)));
-    int by_block = count >= ROWS / 2 && forest->columns <= COLUMNS_BLOCK_MAX;
+    int by_block = count >= ROWS / 2 && forest->columns <= COLUMNS_BLOCK_MAX && forest->outputs <= OUTPUTS_BLOCK_MAX;
     size_t columns = in_lines((size_t)(forest->columns > WIDE_MAX ? forest->columns : WIDE_MAX));
     size_t sizes[] = {columns, 2 * columns, in_lines(sizeof(double) * (size_t)forest->trees),
                       by_block ? (size_t)(2 * BLOCKS * ROWS * forest->columns) : 0,

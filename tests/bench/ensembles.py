@@ -14,7 +14,8 @@ from tests.bench.formats import Tree, as_lightgbm, as_xgboost
 GRID = 200
 MISSING = 0.1
 EARLY_LEAF = 0.05
-ROOT_COVER = 1 << 20
+ROOT_COVER = 1 << 24
+"""Training rows, as many as a float32 counts."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def grow(rng: np.random.Generator, size: Size) -> Tree:
             feature = int(size.features * rng.random() ** 1.5)  # some matter more
             low, high = box.get(feature, (0, GRID))
             is_early = depth > size.depth // 2 and rng.random() < EARLY_LEAF
-            if depth == size.depth or is_early or high - low < 2:
+            if depth == size.depth or is_early or high - low < 2 or cover < 2:
                 rows.append((-1, 0.0, 0, False, 0.05 * rng.standard_normal(), cover))
                 continue
             cut = int(rng.integers(low + 1, high))
-            to_left = max(1, cover * (cut - low) // (high - low))  # whole, since LightGBM counts rows
+            to_left = min(max(1, cover * (cut - low) // (high - low)), cover - 1)
             rows.append((feature, cut / GRID, placed + len(below), rng.random() < 0.5, 0.0, cover))
             below.append((box | {feature: (low, cut)}, to_left))
-            below.append((box | {feature: (cut, high)}, max(1, cover - to_left)))
+            below.append((box | {feature: (cut, high)}, cover - to_left))
         placed += len(below)
         level = below
     kinds = ("i8", "f4", "i8", "?", "f4", "i8")

@@ -1,4 +1,4 @@
-"""The racers: ours, and whichever others are installed. Each loads a model, untimed, and answers rows in one thread.
+"""The racers: ours, and whichever others are installed. Each loads a model once and answers rows in one thread.
 
 To add one, decorate a function of a model's path that returns an Engine.
 """
@@ -57,12 +57,11 @@ def fanxing(path: str) -> Engine:
     from fanxing_core import Forest
 
     forest = Forest(path)
-    return Engine(forest.predict, forest.predict, getattr(forest, "explain", None))
+    return Engine(forest.predict, forest.predict, forest.explain)
 
 
 def fanxing_panel(paths: Sequence[str], columns: np.ndarray, wide: int) -> Call:
-    from fanxing_core import Forest
-    from fanxing_core.panel import Panel
+    from fanxing_core import Forest, Panel
 
     return Panel([Forest(path) for path in paths], columns, wide).predict
 
@@ -70,7 +69,7 @@ def fanxing_panel(paths: Sequence[str], columns: np.ndarray, wide: int) -> Call:
 PEERS["fanxing"].panel = fanxing_panel
 
 
-@peer("lightgbm fast call", "lgb.txt", "lightgbm")
+@peer("lightgbm", "lgb.txt", "lightgbm")
 def lightgbm(path: str) -> Engine:
     """Its fastest way in: the single-row call of its C interface, set up once. Batches go through `predict`."""
     from lightgbm import Booster, basic
@@ -96,8 +95,9 @@ def lightgbm(path: str) -> Engine:
     return Engine(row, batch, lambda rows: batch(rows, pred_contrib=True))
 
 
-@peer("xgboost inplace", "xgb.json", "xgboost")
+@peer("xgboost", "xgb.json", "xgboost")
 def xgboost(path: str) -> Engine:
+    """Scores through `inplace_predict`, which copies no rows; the matrix that contributions need is made untimed."""
     from xgboost import Booster, DMatrix
 
     booster = Booster({"nthread": 1}, model_file=path)
@@ -134,12 +134,14 @@ def lleaves(path: str) -> Engine:
     address = ctypes.cast(model._c_entry_func, ctypes.c_void_p).value
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)(address)
 
-    def predict(rows: np.ndarray, _kept: object = model) -> np.ndarray:
-        out = np.empty(len(rows))
-        function(rows.ctypes.data, out.ctypes.data, 0, len(rows))
+    out = np.empty(1)
+    to = out.ctypes.data
+
+    def row(values: np.ndarray, _kept: object = model) -> np.ndarray:
+        function(values.ctypes.data, to, 0, 1)
         return out
 
-    return Engine(predict, lambda rows: model.predict(rows, n_jobs=1), prepare=lambda rows: rows.astype("f8"))
+    return Engine(row, lambda rows: model.predict(rows, n_jobs=1), prepare=lambda rows: rows.astype("f8"))
 
 
 @peer("onnxruntime", "lgb.txt", "onnxruntime", "onnxmltools", "lightgbm")
@@ -189,22 +191,21 @@ def nvforest(path: str) -> Engine:
     return Engine(predict, predict)
 
 
-def panel_of(each: Peer, folder: Path, columns: np.ndarray, wide: int) -> Call:
-    """A call with one wide row (wide,) for the scores of a panel's models, (models,)."""
+def panel_of(each: Peer, folder: Path, columns: np.ndarray, wide: int) -> Engine:
+    """An engine for one wide row (wide,) that answers with the scores of a panel's models, (models,)."""
     paths = [str(folder / f"{model}.{each.source}") for model in range(len(columns))]
     if each.panel is not None:
-        return each.panel(paths, columns, wide)
+        return Engine(each.panel(paths, columns, wide))
     engines = [each.load(path) for path in paths]
-    together = [
-        (engine.row, own, np.empty((1, len(own)), engine.prepare(np.empty(1, "f4")).dtype))
-        for engine, own in zip(engines, columns, strict=True)
-    ]
+    prepare = engines[0].prepare
+    gathered = [prepare(np.empty((1, len(own)), "f4")) for own in columns]
+    together = list(zip([engine.row for engine in engines], columns, gathered, strict=True))
 
     def call(row: np.ndarray) -> np.ndarray:
         scores = np.empty(len(together))
-        for place, (predict, own, gathered) in enumerate(together):
-            row.take(own, out=gathered[0], mode="clip")
-            scores[place] = predict(gathered)[0]
+        for place, (predict, own, values) in enumerate(together):
+            row.take(own, out=values[0], mode="clip")
+            scores[place] = predict(values)[0]
         return scores
 
-    return call
+    return Engine(call, prepare=prepare)

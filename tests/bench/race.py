@@ -36,9 +36,10 @@ def prepare(folder: Path, race: str) -> None:
     for model in range(size.models):
         import_model(folder / f"{model}.xgb.json", folder / f"{model}.fxf")
     if RACES[race].explained:
-        judge = PEERS["xgboost inplace"].load(str(folder / "0.xgb.json"))
+        judge = PEERS["xgboost"].load(str(folder / "0.xgb.json"))
         assert judge.explain is not None
-        np.save(folder / "contributions.npy", judge.explain(judge.prepare_explained(np.load(folder / "rows.npy"))))
+        contributions = judge.explain(judge.prepare_explained(np.load(folder / "rows.npy")))
+        np.save(folder / "contributions.npy", np.c_[contributions, np.load(folder / "margins.npy")])
 
 
 def run(race: str, peer: str, folder: Path) -> dict[str, Any]:
@@ -50,10 +51,10 @@ def run(race: str, peer: str, folder: Path) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         return {"race": race, "peer": peer, "failed": f"gave up after {LIMIT_S} s"}
-    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines()
-    if done.returncode or not lines:
-        return {"race": race, "peer": peer, "failed": lines[-1] if lines else f"ended with {done.returncode}"}
-    found: dict[str, Any] = json.loads(lines[-1])
+    if done.returncode:
+        said = done.stderr.strip().splitlines() if done.returncode > 0 else []
+        return {"race": race, "peer": peer, "failed": said[-1] if said else f"ended with {done.returncode}"}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -68,7 +69,7 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def raced(races: list[str], peers: list[str], rounds: int, log: Console) -> list[dict[str, Any]]:
     """All results, in the order of the races."""
-    log.print(f"not installed: {', '.join(PEERS.keys() - installed()) or 'none'}")
+    log.print(f"not installed: {', '.join(sorted(PEERS.keys() - installed())) or 'none'}")
     results = {}
     with tempfile.TemporaryDirectory(prefix="fanxing-bench-") as work:
         for race in races:
@@ -93,7 +94,10 @@ def main(
 ) -> None:
     """Races our trees against the peers: one row hot and cold, a batch, a panel, an explanation."""
     names = [name for name in installed() if name == report.OURS or name.startswith(tuple(peers.split(",")))]
-    results = raced(races.split(","), names, rounds, Console(stderr=True))
+    wanted = races.split(",")
+    if unknown := set(wanted) - set(RACES):
+        raise typer.BadParameter(f"no such race: {', '.join(sorted(unknown))}")
+    results = raced(wanted, names, rounds, Console(stderr=True))
     if as_json:
         print(json.dumps({"ratios": report.ratios(results), "results": results}))  # noqa: T201
     else:

@@ -9,8 +9,9 @@ from rich.table import Table
 from tests.bench.measure import RACES
 
 OURS = "fanxing"
-EXPLAINING = (OURS, "lightgbm fast call", "xgboost inplace")
+EXPLAINING = (OURS, "lightgbm", "xgboost")
 MEASURES = {"row_us": "one row, us", "cold_us": "cold, us", "batch_ns": "batch, ns a row and tree"}
+RATIO_SHOWN = 25
 
 Results = Sequence[dict[str, Any]]
 
@@ -55,11 +56,12 @@ def show(results: Results, console: Console) -> None:
 def _table(race: str, results: Results) -> Table:
     table = Table(title=f"{race}: {RACES[race].size}", title_justify="left")
     table.add_column("", no_wrap=True)
-    columns = {"row_us": 2, "p99_us": 1, "cold_us": 2, "batch_ns": 2, "load_s": 3}
+    digits = {"row_us": 2, "p99_us": 0, "cold_us": 2, "batch_ns": 2, "load_s": 3}
+    columns = {name: places for name, places in digits.items() if any(name in each for each in results)}
     for name in (*columns, "error"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in sorted(results, key=lambda found: found["row_us"]):
-        cells = [f"{each[name]:,.{digits}f}" if name in each else "-" for name, digits in columns.items()]
+        cells = [f"{each[name]:,.{places}f}" if name in each else "-" for name, places in columns.items()]
         wrong = "" if each["right"] else " WRONG"
         table.add_row(each["peer"], *cells, f"{each['error']:.0e}{wrong}", style="" if each["right"] else "red")
     return table
@@ -81,13 +83,15 @@ def draw(results: Results, path: Path) -> None:
     heights = [2 + len(found) for _, found in charts]
     axes = figure.subplots(len(charts), 1, squeeze=False, height_ratios=heights)[:, 0] if charts else []
     for axis, (title, found) in zip(axes, charts, strict=True):
+        # From zero, so that lengths are ratios; the slowest run out of the picture.
+        shown = min(max(found.values()), RATIO_SHOWN * found[OURS])
         colours = ["tab:red" if peer == OURS else "tab:gray" for peer in found]
-        bars = axis.barh(list(found), list(found.values()), color=colours)
-        labels = [f"{value:,.1f}   {value / found[OURS]:,.1f}x" for value in found.values()]
-        axis.bar_label(bars, labels, padding=3, fontsize=8)
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_xscale("log")
-        axis.margins(x=0.25)
+        axis.barh(list(found), [min(value, shown) for value in found.values()], color=colours)
+        for place, value in enumerate(found.values()):
+            told = f" {value:,.1f}" + (f"   {value / found[OURS]:,.1f}x" if value > found[OURS] else "")
+            axis.text(min(value, shown), place, told + (" \N{RIGHTWARDS ARROW}" if value > shown else ""), va="center")
+        axis.set_title(title, loc="left")
+        axis.set_xlim(0, 1.25 * shown)
         axis.invert_yaxis()
         axis.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)

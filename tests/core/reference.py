@@ -62,7 +62,7 @@ def _in_set(artefact: Artefact, nodes: np.ndarray, values: np.ndarray) -> np.nda
 
 
 def trying_rows(artefact: Artefact, count: int, seed: int = 0) -> np.ndarray:
-    """Rows, float64 (count, features): at cuts and next to them, missing, extreme, zeros of both signs, odd categories."""
+    """Rows, float64 (count, features): at cuts and beside them, missing, extreme, zeros of either sign, odd sets."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(count, artefact.features))
     nodes = artefact.nodes

@@ -15,8 +15,8 @@ from fanxing_core.artefact import NODE, Artefact, NodeFlag, Transform, read, wri
 from fanxing_core.errors import ModelError
 from fanxing_core.explain import Explainer, explain
 
+ORIGIN = {"source_sha256": bytes(32), "library": "none", "library_version": "0"}
 SETS = [[], [0], [1, 3], [0, 2, 31, 32, 40]]
-CATEGORY = NodeFlag.CATEGORY_LEFT | NodeFlag.CATEGORY_RIGHT
 
 
 def artefact_of(trees, features, *, outputs=1, mixed=False, **settings):
@@ -28,14 +28,10 @@ def artefact_of(trees, features, *, outputs=1, mixed=False, **settings):
         while len(nodes) < len(queue):
             lay(queue[len(nodes)], nodes, covers, queue)
     words = [np.bincount(np.array(each, int) // 32, 1 << np.array(each, int) % 32).astype("<u4") for each in SETS]
-    defaults = {"comparison": 64, "sum": 64, "divisor": 1.0, "base": np.arange(outputs) + 0.5}
+    defaults = {"comparison": 64, "sum": 64, "divisor": 1.0, "scale": 1.0, "base": np.arange(outputs) + 0.5}
     return Artefact(
         transform=Transform.IDENTITY,
         features=features,
-        scale=1.0,
-        source_sha256=bytes(32),
-        library="none",
-        library_version="0",
         roots=np.array(roots, "<u4"),
         tree_outputs=(np.arange(len(trees)) % outputs).astype("<u4"),
         nodes=np.array(nodes, NODE),
@@ -44,7 +40,7 @@ def artefact_of(trees, features, *, outputs=1, mixed=False, **settings):
         category_words=np.concatenate(words),
         golden_rows=np.empty((0, features)),
         golden_margins=np.empty((0, outputs)),
-        **(defaults | settings),
+        **(ORIGIN | defaults | settings),
     )
 
 
@@ -67,7 +63,7 @@ def grown(rng, depth, features, cover=64.0):
         "feature": int(rng.integers(features)),
         "threshold": float(rng.choice([-math.inf, math.inf, -1, 0, 1, 2], p=[0.05, 0.05, 0.2, 0.3, 0.2, 0.2])),
         "flags": int(kind | rng.choice([0, NodeFlag.MISSING_LEFT])),
-        "set": int(rng.integers(len(SETS))) if kind & CATEGORY else 0,
+        "set": int(rng.integers(len(SETS))) if kind > NodeFlag.LESS_EQUAL else 0,
         "cover": cover,
         "left": grown(rng, depth - 1, features, left),
         "right": grown(rng, depth - 1, features, cover - left),
@@ -86,8 +82,10 @@ def goes_left(artefact, node, row):
         x = np.float32(row[node["feature"]]) if artefact.comparison == 32 else row[node["feature"]]
     if np.isnan(x):
         return bool(node["flags"] & NodeFlag.MISSING_LEFT)
-    if node["flags"] & CATEGORY:
-        return (np.trunc(x) in SETS[node["category_set"]]) == bool(node["flags"] & NodeFlag.CATEGORY_LEFT)
+    if node["flags"] & NodeFlag.CATEGORY_LEFT:
+        return np.trunc(x) in SETS[node["category_set"]]
+    if node["flags"] & NodeFlag.CATEGORY_RIGHT:
+        return not (x >= 0 and np.trunc(x) in SETS[node["category_set"]])
     return bool(x <= node["threshold"] if node["flags"] & NodeFlag.LESS_EQUAL else x < node["threshold"])
 
 

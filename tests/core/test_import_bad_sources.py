@@ -17,28 +17,27 @@ ROWS = np.round(RNG.normal(size=(300, 4)), 2)
 ROWS[:, 3] = RNG.integers(0, 40, 300)
 TRUTH = ROWS[:, 0] + 3 * np.sin(ROWS[:, 3] * 7)
 DATA = {"feature_types": ["q", "q", "q", "c"], "enable_categorical": True}
-XGBOOST = xgboost.train({"max_depth": 3, "nthread": 1, "max_cat_to_onehot": 1}, xgboost.DMatrix(ROWS, TRUTH, **DATA), 4)
+FEW = {"max_depth": 3, "nthread": 1, "max_cat_to_onehot": 1}
+XGBOOST = xgboost.train(FEW, xgboost.DMatrix(ROWS, TRUTH, **DATA), 4)
 JSON, UBJSON = bytes(XGBOOST.save_raw("json")), bytes(XGBOOST.save_raw("ubj"))
-LIGHTGBM = lightgbm.train(
-    {"num_leaves": 7, "verbose": -1, "num_threads": 1, "max_cat_to_onehot": 1, "min_data_per_group": 5, "cat_smooth": 1},
-    lightgbm.Dataset(ROWS, TRUTH, categorical_feature=[3]), 4,
-).model_to_string().encode()  # fmt: skip
+SETS = {"max_cat_to_onehot": 1, "min_data_per_group": 5, "cat_smooth": 1}
+SMALL = {"num_leaves": 7, "verbose": -1, "num_threads": 1} | SETS
+LIGHTGBM = lightgbm.train(SMALL, lightgbm.Dataset(ROWS, TRUTH, categorical_feature=[3]), 4).model_to_string().encode()
 
 
-def assert_refused(tmp_path, content, match=None):
+def assert_refused(tmp_path, content):
     """By the look at the file that precedes Treelite's reading, which is fast to try, or by all of the import."""
     try:
         sources.describe(content)
-    except ModelError as error:
-        assert "\n" not in str(error)
+    except ModelError:
         return
-    assert_refused_apart(tmp_path, content, match)
+    assert_refused_apart(tmp_path, content)
 
 
-def assert_refused_apart(tmp_path, content, match=None):
+def assert_refused_apart(tmp_path, content):
     (tmp_path / "source").write_bytes(content)
     started = time.monotonic()
-    with pytest.raises(ModelError, match=match) as caught:
+    with pytest.raises(ModelError) as caught:
         import_model(tmp_path / "source", tmp_path / "target")
     assert time.monotonic() - started < 20
     assert "\n" not in str(caught.value)
@@ -64,6 +63,10 @@ def in_json(change):
 
 def line(name, edit):
     return lambda tree: re.sub(rb"(?m)^(" + name + rb"=)(.*)$", lambda found: found[1] + edit(found[2]), tree, count=1)
+
+
+def in_learner(change):
+    return in_json(lambda learner, _: change(learner["learner_model_param"], learner["gradient_booster"]["model"]))
 
 
 FOREIGN = {
@@ -98,15 +101,15 @@ DAMAGED = {
     "LightGBM, a zero byte": LIGHTGBM.replace(b"feature_names", b"feature_name\0"),
     "LightGBM, no trees": re.sub(rb"Tree=0(.|\n)*(?=end of trees)", b"", LIGHTGBM),
     "LightGBM, an unknown objective": LIGHTGBM.replace(b"objective=regression", b"objective=something"),
-    "XGBoost, no trees": in_json(lambda learner, _: learner["gradient_booster"]["model"].update(trees=[], tree_info=[])),
+    "XGBoost, no trees": in_learner(lambda _, model: model.update(trees=[], tree_info=[])),
     "XGBoost, a circle": in_json(lambda _, tree: tree["left_children"].__setitem__(1, 0)),
     "XGBoost, a child far away": in_json(lambda _, tree: tree["left_children"].__setitem__(0, 10**6)),
     "XGBoost, a child twice": in_json(lambda _, tree: tree["left_children"].__setitem__(0, tree["right_children"][0])),
     "XGBoost, a feature far away": in_json(lambda _, tree: tree["split_indices"].__setitem__(0, 10**6)),
-    "XGBoost, no base score": in_json(lambda learner, _: learner["learner_model_param"].pop("base_score")),
-    "XGBoost, three base scores": in_json(lambda learner, _: learner["learner_model_param"].update(base_score="[1,2,3]")),
-    "XGBoost, infinite base": in_json(lambda learner, _: learner["learner_model_param"].update(base_score="[inf]")),
-    "XGBoost, words for base": in_json(lambda learner, _: learner["learner_model_param"].update(base_score="[a]")),
+    "XGBoost, no base score": in_learner(lambda header, _: header.pop("base_score")),
+    "XGBoost, three base scores": in_learner(lambda header, _: header.update(base_score="[1,2,3]")),
+    "XGBoost, infinite base": in_learner(lambda header, _: header.update(base_score="[inf]")),
+    "XGBoost, words for base": in_learner(lambda header, _: header.update(base_score="[a]")),
     "XGBoost, a cover less": in_json(lambda _, tree: tree["sum_hessian"].pop()),
     "XGBoost, half a direction": in_json(lambda _, tree: tree["default_left"].__setitem__(0, 7)),
     "XGBoost, infinite leaves": in_json(lambda _, tree: tree.update(split_conditions=[1e39] * len(tree["parents"]))),
@@ -159,14 +162,8 @@ def test_a_folder_a_hole_and_a_giant_are_refused(tmp_path, monkeypatch):
         import_model(tmp_path / "giant", tmp_path / "no folder" / "target")
 
 
-def test_what_a_string_within_the_model_says_is_not_taken_for_its_header(tmp_path):
+def test_what_a_string_within_the_model_says_is_not_taken_for_its_header():
     def boast(learner, _):
         learner["attributes"] = {"note": '"learner_model_param":{"base_score":"9"}, "version":[0,0,0]'}
 
-    sound = sources.describe(in_json(boast))
-    assert sound.base_scores == sources.describe(JSON).base_scores
-    XGBOOST.set_attr(note="\x13learner_model_param{L\0\0\0\0\0\0\0\nbase_scoreSL")
-    try:
-        assert sources.describe(bytes(XGBOOST.save_raw("ubj"))).base_scores == sound.base_scores
-    finally:
-        XGBOOST.set_attr(note=None)
+    assert sources.describe(in_json(boast)) == sources.describe(JSON)

@@ -10,9 +10,9 @@ import lightgbm
 import numpy as np
 import pytest
 import xgboost
+from tests.core.reference import margins, trying_rows
 
 from fanxing_core import Forest, ModelError, import_model, importer, layout
-from tests.core.reference import margins, trying_rows
 
 RNG = np.random.default_rng(6)
 ROWS = np.round(RNG.normal(size=(400, 4)), 2)

@@ -3,11 +3,11 @@
 import lightgbm
 import numpy as np
 import pytest
+from tests.core.reference import margins, trying_rows
 
-from fanxing_core import ModelError, importer, importer_child
+from fanxing_core import ModelError, importer, importer_child, layout
 from fanxing_core.artefact import Transform
 from fanxing_core.importer import check_probes, imported_from
-from tests.core.reference import margins, trying_rows
 
 RNG = np.random.default_rng(4)
 ROWS = np.round(RNG.normal(size=(800, 5)), 2)
@@ -60,7 +60,11 @@ TRANSFORMS = {
 @pytest.fixture(autouse=True)
 def _read_here(monkeypatch):
     """Spares a process for each model; test_import_confined.py goes the whole way."""
-    monkeypatch.setattr(importer, "_read_apart", lambda content, unconfined: importer_child.read(content))
+
+    def read(content, unconfined):
+        return layout.unpack(layout.pack(importer_child.read(content)))
+
+    monkeypatch.setattr(importer, "_read_apart", read)
 
 
 def trained(tmp_path, settings, truth, categorical=(), rounds=20):

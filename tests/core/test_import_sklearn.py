@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn import ensemble
 from sklearn.linear_model import LinearRegression
+from tests.core.reference import margins, trying_rows
 
 from fanxing_core import ModelError
 from fanxing_core.artefact import Transform
 from fanxing_core.importer import check_probes, imported_from
-from tests.core.reference import margins, trying_rows
 
 RNG = np.random.default_rng(5)
 WHOLE = RNG.normal(size=(500, 5))

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import xgboost
+from tests.core.reference import margins, trying_rows
 
-from fanxing_core import ModelError, importer, importer_child, sources
+from fanxing_core import ModelError, importer, importer_child, layout, sources
 from fanxing_core.artefact import Transform
 from fanxing_core.importer import check_probes, imported_from
-from tests.core.reference import margins, trying_rows
 
 RNG = np.random.default_rng(3)
 ROWS = np.round(RNG.normal(size=(600, 5)), 2).astype("f4").astype("f8")
@@ -81,7 +81,11 @@ def assert_same_bits(booster, source, count=2000):
 @pytest.fixture(autouse=True)
 def _read_here(monkeypatch):
     """Spares a process for each model; test_import_confined.py goes the whole way."""
-    monkeypatch.setattr(importer, "_read_apart", lambda content, unconfined: importer_child.read(content))
+
+    def read(content, unconfined):
+        return layout.unpack(layout.pack(importer_child.read(content)))
+
+    monkeypatch.setattr(importer, "_read_apart", read)
 
 
 @pytest.mark.parametrize("kind", ["json", "ubj"])
@@ -113,7 +117,8 @@ def test_margins_of_base_scores_are_those_of_its_own_logarithm(objective, link):
 
 
 @pytest.mark.parametrize(("form", "version"), [
-    ("5E-1", [1, 7, 6]), ("0.5", [2, 1, 4]), ("3E-1", [1, 0, 0]), ("[5E-1]", [3, 1, 0]), ("[1E-1,2E-1,3E-1,4E-1]", [3, 2, 0]),
+    ("5E-1", [1, 7, 6]), ("0.5", [2, 1, 4]), ("3E-1", [1, 0, 0]), ("[5E-1]", [3, 1, 0]),
+    ("[1E-1,2E-1,3E-1,4E-1]", [3, 2, 0]),
 ])  # fmt: skip
 @pytest.mark.parametrize("case", ["binary", "four classes", "Tweedie"])
 def test_base_scores_as_each_version_writes_them(tmp_path, case, form, version):

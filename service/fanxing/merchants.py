@@ -43,10 +43,12 @@ class Merchant:
 class Controller:
     """Who stands behind one or more merchants: one borrower, however many shops.
 
-    `last_known_us` is the moment of the newest decision or credit line of any of these merchants, in microseconds
-    since 1970 UTC. `version` guards it, so that what two shops decide or accept at once is put in order.
+    In microseconds since 1970 UTC: `last_told_us` is the latest moment that a decision or acceptance for any of these
+    merchants was told to stand for, `last_known_us` that of the newest such record. `version` guards it, so that what
+    two shops decide or accept at once is put in order.
     """
 
     controller_token: str
+    last_told_us: int = 0
     last_known_us: int = 0
     version: int = 1

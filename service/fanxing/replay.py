@@ -202,12 +202,13 @@ def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, t
     it is the policy that decided.
     """
     unseen = _out_of_fold(policy) if decided_by(done) == {policy_digest(policy)} else {}
+    judged = {loan.loan_id for loan in bank.loans if loan.bad is not None} or {loan.loan_id for loan in bank.loans}
     found, apart = {}, 0
     for loan, name in zip(bank.loans, identities(bank), strict=True):
         served = float(1 / (1 + np.exp(-done.decisions[loan.loan_id].scores[0].margin)))
-        apart += name in unseen
+        apart += name in unseen and loan.loan_id in judged
         found[loan.loan_id] = (unseen.get(name, served), served)
-    return found, "served" if not apart else "out_of_fold" if apart == len(bank.loans) else "mixed"
+    return found, "served" if not apart else "out_of_fold" if apart == len(judged) else "mixed"
 
 
 def _out_of_fold(policy: Path) -> dict[tuple[str, ...], float]:

@@ -122,13 +122,12 @@ async def test_a_shop_registered_after_a_line_of_its_owner_is_one_of_the_group_a
 
 
 async def other_shop_is_dated_ahead(service, days=70):
-    """m2 is scored as of a day far ahead, then the clock goes back."""
+    """m2 is scored while the clock is far ahead, then that goes back."""
     service.clock.us += days * DAY_US
     await score(service, "m2")
     service.clock.us -= days * DAY_US
 
 
-@pytest.mark.parametrize("clock", [Clock.CALLER])
 async def test_what_others_record_after_a_decision_is_in_none_of_its_graph_though_its_clock_was_ahead(service):
     await service.record(*(payment("m1", f"new-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)))
     await other_shop_is_dated_ahead(service)
@@ -140,7 +139,6 @@ async def test_what_others_record_after_a_decision_is_in_none_of_its_graph_thoug
     assert {name: told.get(name) for name in inputs(decision)} == inputs(decision)
 
 
-@pytest.mark.parametrize("clock", [Clock.CALLER])
 async def test_the_step_up_looks_back_from_the_moment_told(service):
     await service.lending.AcceptOffer(await accepting(service, "m1"))
     service.clock.us += DAY_US
@@ -149,7 +147,6 @@ async def test_the_step_up_looks_back_from_the_moment_told(service):
     assert inputs(await score(service, "m1"))["previous_limit_fen"] == near
 
 
-@pytest.mark.parametrize("clock", Clock)
 async def test_indicators_of_now_see_all_that_is_on_record_though_the_clock_was_ahead(service):
     await other_shop_is_dated_ahead(service)
     await score(service, "m1")
@@ -157,3 +154,25 @@ async def test_indicators_of_now_see_all_that_is_on_record_though_the_clock_was_
     await service.record(*(payment("m1", f"new-{n}", service.clock.us) for n in range(7)))
     request = merchant_service_pb2.GetIndicatorsRequest(merchant_id="m1", **service.at())
     assert (await service.merchants.GetIndicators(request)).merchant_seq == 90 * 4 + 7
+
+
+@pytest.mark.parametrize("clock", [Clock.CALLER])
+async def test_a_caller_dates_the_decisions_of_one_owners_shops_in_order(service):
+    await other_shop_is_dated_ahead(service, days=1)
+    said = await refused(score(service, "m1"))
+    assert (said.reason, said.fields) == ("EFFECTIVE_TIME_BACKWARDS", ["effective_time"])
+    assert (await service.record(payment("m1", "late", service.clock.us))).accepted == 1
+    service.clock.us += DAY_US
+    assert (await score(service, "m1")).merchant_id == "m1"
+
+
+@pytest.mark.parametrize("clock", Clock)
+async def test_indicators_of_now_see_the_other_shops_line(service):
+    if service.institution.clock is Clock.SYSTEM:
+        await other_shop_is_dated_ahead(service, days=1)
+    line = (await service.lending.AcceptOffer(await accepting(service, "m2"))).credit_line
+    request = merchant_service_pb2.GetIndicatorsRequest(
+        merchant_id="m1", names=["group_outstanding_fen"], **service.at()
+    )
+    (told,) = (await service.merchants.GetIndicators(request)).indicators
+    assert told.value == line.limit.units * 100

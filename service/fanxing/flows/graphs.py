@@ -22,10 +22,11 @@ class Graphs:
 
     def __init__(self) -> None:
         self._graphs: OrderedDict[tuple[str, date], PayerGraph] = OrderedDict()
+        self._forgotten = 0
 
     async def of_day(self, institution: Institution, store: Store, day: date) -> PayerGraph:
         """The graph that calls of that local day read."""
-        key = (institution.institution_id, day)
+        key, forgotten = (institution.institution_id, day), self._forgotten
         if key not in self._graphs:
             before = day_start_us(day, institution.time_zone) - TOLERANCE_US - 1
             answers = Snapshot(
@@ -36,7 +37,10 @@ class Graphs:
                 )
             )
             merchants = [each for each in answers.many(1, Merchant) if each.registered_us <= before]
-            self._graphs[key] = build_graph(answers.many(0, Sighting), merchants, day)
+            graph = build_graph(answers.many(0, Sighting), merchants, day)
+            if forgotten != self._forgotten:
+                return graph  # what came meanwhile may belong into it: the next one who asks builds it again
+            self._graphs[key] = graph
             if len(self._graphs) > DAYS_HELD:
                 self._graphs.popitem(last=False)
         return self._graphs[key]
@@ -46,6 +50,7 @@ class Graphs:
 
         A caller may look ahead, and a SYSTEM clock is asked for a few minutes' future.
         """
+        self._forgotten += 1
         for institution_id, day in tuple(self._graphs):
             if institution_id == institution.institution_id and known_us < day_start_us(day, institution.time_zone):
                 del self._graphs[institution_id, day]

@@ -43,10 +43,12 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     dossier = await read_dossier(institution, query.merchant_id, world)
     as_of_us = at_us if query.as_of_us is None else query.as_of_us
     known_us = as_of_us if query.known_us is None else query.known_us
+    # What is on record may be dated ahead of the call: a clock was held, or calls were dated alike.
+    newest_us = max(at_us, dossier.merchant.last_known_us, dossier.controller.last_known_us)
     if query.as_of_us is None and query.known_us is None:
-        known_us = max(at_us, dossier.merchant.last_known_us)  # all that is on record, if its clock is held ahead
+        known_us = newest_us
     refuse_future(as_of_us, max(at_us, dossier.merchant.last_told_us), "as_of")
-    refuse_future(known_us, max(at_us, dossier.merchant.last_known_us), "known_at")
+    refuse_future(known_us, newest_us, "known_at")
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
     graph = await graph_at(institution, as_of_us, known_us, world)

@@ -32,12 +32,7 @@ def tick(institution: Institution, merchant: Merchant, at_us: int) -> Merchant:
     jumped back is held, and calls that a caller dates alike are kept in their order. So what was known at the moment
     of a decision is what the decision saw, and nothing that came after it.
     """
-    if institution.clock is Clock.CALLER and at_us < merchant.last_told_us:
-        raise EffectiveTimeBackwards(
-            f"merchant {merchant.merchant_id} has records of a later time",
-            field="effective_time",
-            last=datetime.fromtimestamp(merchant.last_told_us / US_PER_SECOND, UTC).isoformat(),
-        )
+    _refuse_backwards(institution, at_us, merchant.last_told_us, f"merchant {merchant.merchant_id}")
     return replace(
         merchant,
         last_told_us=max(at_us, merchant.last_told_us),
@@ -52,13 +47,29 @@ def tick_lending(
     """`tick` for a decision or a credit line, which all shops of one controller share: after the newest of any of them.
 
     So a decision sees every line on record of whichever shop, and a line is dated after every decision that missed it.
+    A CALLER dates them in order for all shops of a controller, or one shop's clock would run ahead of what it lives in.
     """
+    _refuse_backwards(institution, at_us, controller.last_told_us, f"the controller of {merchant.merchant_id}")
     ticked = tick(institution, merchant, at_us)
     known_us = max(ticked.last_known_us, controller.last_known_us + 1)
     return (
         replace(ticked, last_known_us=known_us),
-        replace(controller, last_known_us=known_us, version=controller.version + 1),
+        replace(
+            controller,
+            last_told_us=max(at_us, controller.last_told_us),
+            last_known_us=known_us,
+            version=controller.version + 1,
+        ),
     )
+
+
+def _refuse_backwards(institution: Institution, at_us: int, last_told_us: int, whose: str) -> None:
+    if institution.clock is Clock.CALLER and at_us < last_told_us:
+        raise EffectiveTimeBackwards(
+            f"{whose} has records of a later time",
+            field="effective_time",
+            last=datetime.fromtimestamp(last_told_us / US_PER_SECOND, UTC).isoformat(),
+        )
 
 
 def refuse_future(time_us: int, at_us: int, field: str) -> None:

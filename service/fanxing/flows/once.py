@@ -12,7 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from fanxing.errors import Contention, FundingExhausted, RequestIdReused
+from fanxing.errors import (
+    Contention,
+    FanxingError,
+    FundingExhausted,
+    OutcomeUnknown,
+    RequestIdReused,
+    StoreUnavailable,
+)
 from fanxing.flows.ports import ChangeSet, Committed, Conflict, ConflictKind, Get, Request, Snapshot, Store
 from fanxing.institutions import Institution
 
@@ -42,25 +49,39 @@ async def once(
     command_hash = hashlib.sha256(repr(command).encode()).hexdigest()
     request = Request(rpc=rpc, request_id=command.request_id, command_hash=command_hash, resource_id=made)
     async for _ in attempts(ATTEMPTS):
-        answers = await store.read(institution.institution_id, Get(Request, ((rpc, command.request_id),)))
-        seen = Snapshot(answers).one(0, Request)
-        if seen is not None:
-            if seen.command_hash != command_hash:
-                raise RequestIdReused("this request_id was used for a request with other contents", field="request_id")
-            return seen.resource_id
-        changes = await unit(made)
-        if changes is None:
+        if await _is_done(institution, store, request):
             return made
-        if await committed(institution, store, replace(changes, inserts=(request, *changes.inserts))):
-            return made
+        try:
+            changes = await unit(made)
+            if changes is None:
+                return made
+            if await committed(institution, store, replace(changes, inserts=(request, *changes.inserts))):
+                return made
+        except (OutcomeUnknown, StoreUnavailable):
+            raise
+        except FanxingError:
+            # The same request, sent twice at once, may have been carried out since: then that is why it is refused.
+            if await _is_done(institution, store, request):
+                return made
+            raise
     raise Contention("other calls changed the same rows; retry with the same request_id")
+
+
+async def _is_done(institution: Institution, store: Store, request: Request) -> bool:
+    """Whether the request was carried out before; RequestIdReused where another one was under its id."""
+    key = Get(Request, ((request.rpc, request.request_id),))
+    seen = Snapshot(await store.read(institution.institution_id, key)).one(0, Request)
+    if seen is not None and seen.command_hash != request.command_hash:
+        raise RequestIdReused("this request_id was used for a request with other contents", field="request_id")
+    return seen is not None
 
 
 async def attempts(most: int) -> AsyncIterator[int]:
     """0 to `most` - 1, with a random pause before each next one, so that those who met do not meet again."""
     for attempt in range(most):
+        if attempt:
+            await asyncio.sleep(random.uniform(0, min(PAUSE_S_MAX, 0.0005 * 2**attempt)))  # noqa: S311  not a secret
         yield attempt
-        await asyncio.sleep(random.uniform(0, min(PAUSE_S_MAX, 0.001 * 2**attempt)))  # noqa: S311  not a secret
 
 
 async def committed(institution: Institution, store: Store, changes: ChangeSet) -> bool:

@@ -53,13 +53,13 @@ class Recorded:
 
 async def record_payments(institution: Institution, command: RecordPayments, world: World) -> Recorded:
     """Records a batch. Contention is raised when other batches for the same merchants won every time."""
-    at_us = moment(institution, command.effective_us, world.now)
     keys = tuple({(payment.merchant_id, payment.payment_id) for _, payment in command.payments})
     merchants = tuple({(merchant_id,) for merchant_id, _ in keys})
     async for _ in attempts(ATTEMPTS):
         answers = Snapshot(
             await world.store.read(institution.institution_id, Get(Merchant, merchants), Get(RecordedPayment, keys))
         )
+        at_us = moment(institution, command.effective_us, world.now)
         batch = _Batch(institution, at_us, answers)
         for index, payment in command.payments:
             batch.take(index, payment)

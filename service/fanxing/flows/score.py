@@ -105,8 +105,8 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
         if merchant is None:
             raise not_found(Merchant, merchant_id)
         history = world.histories.folded(institution, merchant_id, answers.many(1, RecordedPayment))
-        if history is not None:
-            break
+        if history is not None and history.through_seq >= merchant.payment_count:
+            break  # else the cache has lost, since it was asked, what the tail was to follow
     quota = answers.one(5, Quota)
     controller, group = await controlled(institution, merchant.controller_token, world)
     others = tuple(other for other in group if other.merchant_id != merchant_id)

@@ -27,7 +27,7 @@ from fanxing.merchants import Merchant
 log = structlog.get_logger()
 BATCH = 256
 BOOKING_ATTEMPTS = 100
-"""Money has moved: it is booked however busy the merchant is, some ten seconds long; after that the next round does."""
+"""Money has moved: it is booked however busy the merchant is, for some five seconds; then by the next round."""
 RETURN_US = 10 * 86_400_000_000
 """For so long after its payout a loan is asked about; a receiving bank that cannot book it sends it back by then."""
 _OPEN = (RailState.UNKNOWN, RailState.IN_FLIGHT, RailState.NOT_FOUND)

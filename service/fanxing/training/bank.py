@@ -228,11 +228,11 @@ def _payment(row: dict[str, object], day: date) -> Payment:
 
 
 def identities(bank: Bank) -> list[tuple[str, ...]]:
-    """What makes each loan this one, and not another bank's with the same id: its terms, and every movement before it.
+    """What makes each loan this one, and not another bank's with the same id: terms, account, every movement before.
 
     Its outcome does not, nor does what came later.
     """
-    digests = {merchant_id: hashlib.sha256() for merchant_id in bank.merchants}
+    digests = {key: hashlib.sha256(repr(merchant).encode()) for key, merchant in bank.merchants.items()}
     found = []
     loans = deque(bank.loans)
     for day in sorted({*bank.payments, *(loan.day for loan in loans)}):

@@ -38,6 +38,7 @@ CREATE INDEX merchants_by_controller_token ON merchants (institution_id, control
 CREATE TABLE controllers (
     institution_id text COLLATE "C" NOT NULL,
     controller_token text COLLATE "C" NOT NULL,
+    last_told_us bigint NOT NULL,
     last_known_us bigint NOT NULL,
     version bigint NOT NULL,
     PRIMARY KEY (institution_id, controller_token)

@@ -38,6 +38,7 @@ CREATE INDEX merchants_by_controller_token ON merchants (institution_id, control
 CREATE TABLE controllers (
     institution_id TEXT NOT NULL,
     controller_token TEXT NOT NULL,
+    last_told_us INTEGER NOT NULL,
     last_known_us INTEGER NOT NULL,
     version INTEGER NOT NULL,
     PRIMARY KEY (institution_id, controller_token)

@@ -23,23 +23,19 @@ cdef extern from "panel.h":
     ctypedef struct Spread:
         pass
     ctypedef struct CForest "Forest":
-        int64_t features_wide, plain, split, questions, columns
+        int64_t features_wide, numeric, columns
         const int32_t* features
-        const int32_t* first_column
         const float* pivots32
         const float* cuts32
         const double* pivots64
         const double* cuts64
         const int64_t* lines
-        const int64_t* split_starts
-        const float* split_cuts32
-        const double* split_cuts64
         const int32_t* asked
         const uint32_t* category_offsets
         const uint32_t* category_words
         int64_t trees, outputs
-        int64_t of_shape[4]
-        int sum32, narrow
+        int64_t of_shape[5]
+        int needs_two, sum32, narrow
         const int32_t* order
         const int32_t* places
         const Dense* dense6
@@ -60,6 +56,7 @@ cdef extern from "panel.h":
         const uint64_t* few_missing_left
         const uint32_t* few_paths
         const double* few_leaf
+        const uint32_t* few_next
         const Spread* spread
         const int64_t* spread_starts
         const double* spread_leaf
@@ -67,7 +64,8 @@ cdef extern from "panel.h":
         const double* step_leaf
         const uint32_t* roots
         const int32_t* depths
-    int HEAP6, HEAP8, FEW_LEAVES, STEPS, SPREAD_LEAVES, FEW, MACHINE_AVX512, WIDE_MAX, TOP
+    int HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES, SPREAD_LEAVES, FEW, MACHINE_AVX512, WIDE_MAX, TOP
+    uint32_t GOES_ON
     int best_machine() noexcept nogil
     int forest_margins(const CForest*, int, const void*, int, int64_t, double*) noexcept nogil
     void transform(const CForest*, double*) noexcept nogil
@@ -98,10 +96,9 @@ cdef extern from "shapes.h":
         uint8_t* bin
         uint64_t* missing_left
         uint32_t* paths
-        double* leaf
-        int half, nodes, leaves
-    void lay_few_leaves(const CTree*, uint32_t, uint32_t, uint32_t, FewLeaves*) noexcept nogil
-    void close_few_leaves(FewLeaves*) noexcept nogil
+        uint32_t* exits
+        int half
+    void lay_few_leaves(const CTree*, uint32_t, const double*, FewLeaves*) noexcept nogil
     int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
     void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
     void lay_dense(const CTree*, uint32_t, int, Dense*) noexcept nogil
@@ -142,20 +139,15 @@ cdef class Walk:
 
     cdef _lay_columns(self, artefact, columns):
         cdef CForest* forest = &self.forest
-        forest.plain, forest.split, forest.columns = columns.plain, columns.split, columns.count
-        forest.questions = len(columns.questions)
+        forest.numeric, forest.columns = columns.numeric, columns.count
         forest.features = <const int32_t*> self._keep(columns.features)
-        forest.first_column = <const int32_t*> self._keep(columns.first_column)
-        lines, pivots, cuts, split_cuts = columns.in_lines()
+        lines, pivots, cuts = columns.in_lines()
         forest.lines = <const int64_t*> self._keep(lines)
-        forest.split_starts = <const int64_t*> self._keep(columns.split_starts())
         forest.pivots32 = <const float*> self._keep(rounded_up(pivots))
         forest.cuts32 = <const float*> self._keep(rounded_up(cuts))
-        forest.split_cuts32 = <const float*> self._keep(rounded_up(split_cuts))
         if artefact.comparison == 64:
             forest.pivots64 = <const double*> self._keep(pivots)
             forest.cuts64 = <const double*> self._keep(cuts)
-            forest.split_cuts64 = <const double*> self._keep(split_cuts)
         forest.asked = <const int32_t*> self._keep(columns.questions)
         forest.category_offsets = <const uint32_t*> self._keep(artefact.category_offsets)
         forest.category_words = <const uint32_t*> self._keep(artefact.category_words)
@@ -181,7 +173,7 @@ cdef class Walk:
                 leaf_count[place] = leaves_of_tree(&tree, root[place])
         shapes = self._shapes(depths, last_columns, leaf_counts)
         order = np.lexsort((-depths, shapes)).astype("i4")
-        counts = np.bincount(shapes, minlength=4)
+        counts = np.bincount(shapes, minlength=SHAPES)
         forest.trees = len(roots)
         forest.order = <const int32_t*> self._keep(order)
         forest.places = <const int32_t*> self._keep(np.argsort(order).astype("i4"))
@@ -192,22 +184,24 @@ cdef class Walk:
         leaves = artefact.nodes["threshold"][artefact.is_leaf]
         with np.errstate(over="ignore"):
             forest.narrow = bool((leaves.astype("f4") == leaves).all())
-        for place in range(4):
+        for place in range(SHAPES):
             forest.of_shape[place] = counts[place]
         ordered = np.ascontiguousarray(roots[order])
         self._lay_heaps(&tree, ordered)
-        others = len(ordered) - counts[FEW_LEAVES] - counts[STEPS]
-        self._lay_few_leaves(&tree, np.ascontiguousarray(ordered[others: others + counts[FEW_LEAVES]]))
-        self._lay_spread(&tree, np.ascontiguousarray(ordered[others:]), leaf_counts[order][others:])
-        if counts[STEPS]:
-            last = len(ordered) - counts[STEPS]
-            self._lay_steps(&tree, len(artefact.nodes), ordered[last:], depths[order][last:])
+        forest.needs_two = counts[HEAP8] + counts[TOPPED] + counts[STEPS] > 0
+        first = counts[HEAP6] + counts[HEAP8]
+        covers = <const double*> self._keep(artefact.covers) if len(artefact.covers) else NULL
+        self._lay_few_leaves(&tree, ordered[first: first + counts[FEW_LEAVES]], ordered[first + counts[FEW_LEAVES]:][: counts[TOPPED]], covers)
+        self._lay_spread(&tree, ordered[first:], leaf_counts[order][first:])
+        first += counts[FEW_LEAVES]
+        if first < len(ordered):
+            self._lay_steps(&tree, len(artefact.nodes), ordered[first:], depths[order][first:])
 
     def _shapes(self, depths, last_columns, leaf_counts):
         """Which shape each tree gets: heaps where the machine has wide registers and their columns fit."""
         if self.machine < MACHINE_AVX512:
             return np.full(len(depths), STEPS)
-        shapes = np.where(depths <= HEAP_DEPTHS[1], HEAP8, STEPS)
+        shapes = np.where(depths <= HEAP_DEPTHS[1], HEAP8, TOPPED)
         shapes = np.where(leaf_counts <= FEW, FEW_LEAVES, shapes)
         shapes = np.where(depths <= HEAP_DEPTHS[0], HEAP6, shapes)
         return np.where(last_columns < WIDE_MAX, shapes, STEPS)
@@ -245,28 +239,34 @@ cdef class Walk:
                           missing + small + place, slot32 + TOP * place if slot32 else NULL,
                           slot64 + TOP * place if slot64 else NULL)
 
-    cdef _lay_few_leaves(self, CTree* tree, ordered):
+    cdef _lay_few_leaves(self, CTree* tree, few, topped, const double* covers):
+        """Tops in pairs, those of trees with few leaves before the others, which begin with a new pair."""
         cdef CForest* forest = &self.forest
-        cdef const uint32_t[::1] root = ordered
-        cdef Py_ssize_t count = root.shape[0], pairs = (root.shape[0] + 1) // 2, place
+        cdef const uint32_t[::1] root = np.concatenate((few, few[:1] if len(few) % 2 else few[:0], topped))
+        cdef Py_ssize_t count = root.shape[0], pairs = (root.shape[0] + 1) // 2, place, exit
+        cdef Py_ssize_t first = (len(few) + 1) // 2 * 2
         cdef uint8_t* feature = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
         cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
         cdef uint64_t* missing = <uint64_t*> self._keep(aligned(pairs, "u8"))
         cdef uint32_t* paths = <uint32_t*> self._keep(aligned(4 * FEW * pairs, "u4"))
-        cdef double* leaf = <double*> self._keep(aligned(2 * FEW * pairs, "f8"))
+        cdef double* leaf = <double*> self._keep(aligned(FEW * first, "f8"))
+        cdef uint32_t* next = <uint32_t*> self._keep(aligned(FEW * (count - first), "u4"))
         cdef FewLeaves to
         forest.few_feature, forest.few_bin, forest.few_missing_left = feature, bins, missing
-        forest.few_paths, forest.few_leaf = paths, leaf
+        forest.few_paths, forest.few_leaf, forest.few_next = paths, leaf, next
         for place in range(count):
             to.feature, to.bin = feature + TOP * (place // 2), bins + TOP * (place // 2)
-            to.missing_left = missing + place // 2
-            to.paths, to.leaf = paths + 2 * FEW * place, leaf + FEW * place
-            to.half, to.nodes, to.leaves = place % 2, 0, 0
-            lay_few_leaves(tree, root[place], 0, 0, &to)
-            close_few_leaves(&to)
+            to.missing_left, to.paths, to.half = missing + place // 2, paths + 2 * FEW * place, place % 2
+            lay_few_leaves(tree, root[place], covers, &to)
+            for exit in range(FEW):
+                if place < first:
+                    leaf[FEW * place + exit] = tree.nodes[to.exits[exit]].threshold
+                else:
+                    next[FEW * (place - first) + exit] = to.exits[exit] | (
+                        GOES_ON if tree.nodes[to.exits[exit]].feature >= 0 else 0)
 
     cdef _lay_spread(self, CTree* tree, ordered, leaf_counts):
-        cdef const uint32_t[::1] root = ordered
+        cdef const uint32_t[::1] root = np.ascontiguousarray(ordered)
         inner = np.where((leaf_counts <= SPREAD_LEAVES) & (self.machine == MACHINE_AVX512), leaf_counts - 1, 0)
         starts = np.concatenate(([0], np.cumsum(inner))).astype("i8")
         cdef const int64_t[::1] start = starts

@@ -22,20 +22,15 @@ LINES_MAX = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Plain features come first, one column each; then the split ones; then one column for each category question.
+    """Numeric columns first, in the order of their features, then one for each category question.
 
-    features int32 (plain + split + questions,): where in the row each reads. first_column int32, alike.
-    cuts float64 (all,): the cuts of plain and split features behind each other; cut_starts int64 (plain + split + 1,).
-    questions int32 (questions, 2): category set and node flags.
+    features int32 (numeric + questions,): where in the row each reads. cuts float64 (all,): the numeric columns' cuts
+    behind each other; cut_starts int64 (numeric + 1,). questions int32 (questions, 2): category set and node flags.
     node_columns int32 and node_bins uint8, one an inner node and 0 in leaves: a row goes right where its byte, plus one
     where missing goes left, is at least the bin.
     """
 
-    plain: int
-    split: int
-    count: int
     features: np.ndarray
-    first_column: np.ndarray
     cuts: np.ndarray
     cut_starts: np.ndarray
     questions: np.ndarray
@@ -44,43 +39,40 @@ class Columns:
 
     @classmethod
     def given(cls, count: int, node_columns: np.ndarray, node_bins: np.ndarray) -> "Columns":
-        """Columns whose bytes come from elsewhere."""
-        none = np.empty(0, "<i4")
+        """So many columns whose bytes come from elsewhere."""
         return cls(
-            plain=0,
-            split=0,
-            count=count,
-            features=none,
-            first_column=none,
+            features=np.zeros(count, "<i4"),
             cuts=np.empty(0),
             cut_starts=np.zeros(1, "<i8"),
-            questions=none.reshape(0, 2),
+            questions=np.empty((0, 2), "<i4"),
             node_columns=node_columns,
             node_bins=node_bins,
         )
 
-    def in_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Plain features' cuts for counting, and the split features' as they are.
+    @property
+    def count(self) -> int:
+        """Bytes of a row."""
+        return len(self.features)
 
-        Where each plain one's lines begin int64 (plain,), in lines; the lines' first cuts float64 (plain * LINE,); the
-        lines float64, both padded with NaN; the split features' cuts float64.
+    @property
+    def numeric(self) -> int:
+        """How many count cuts."""
+        return len(self.cut_starts) - 1
+
+    def in_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cuts for counting: where each numeric column's lines begin int64 (numeric,), in lines; the lines' first
+        cuts float64 (numeric * LINES_MAX,); the lines float64. Both are padded with NaN, which nothing reaches.
         """
-        counts = np.diff(self.cut_starts)[: self.plain]
-        ends = np.cumsum(np.maximum(1, -(-counts // LINE)))
-        starts = np.concatenate(([0], ends))[:-1].astype("i8")
-        lines = np.full((int(ends[-1]) if self.plain else 0) * LINE, np.nan)
-        last = int(self.cut_starts[self.plain])
-        within = np.arange(last) - np.repeat(self.cut_starts[: self.plain], counts)
-        lines[np.repeat(starts * LINE, counts) + within] = self.cuts[:last]
-        pivots = np.full((self.plain, LINES_MAX), np.nan)
-        firsts = lines[::LINE]
-        feature = np.repeat(np.arange(self.plain), np.diff(np.append(starts, len(firsts))))
-        pivots[feature, np.arange(len(firsts)) - starts[feature]] = firsts
-        return starts, pivots.reshape(-1), lines, self.cuts[last:]
-
-    def split_starts(self) -> np.ndarray:
-        """int64 (split + 1,): where each split feature's cuts begin among the split ones."""
-        return np.ascontiguousarray(self.cut_starts[self.plain :] - self.cut_starts[self.plain])
+        counts = np.diff(self.cut_starts)
+        line_counts = np.maximum(1, -(-counts // LINE))
+        starts = np.cumsum(line_counts) - line_counts
+        lines = np.full(int(line_counts.sum()) * LINE, np.nan)
+        within = np.arange(len(self.cuts)) - np.repeat(self.cut_starts[:-1], counts)
+        lines[np.repeat(starts * LINE, counts) + within] = self.cuts
+        pivots = np.full((self.numeric, LINES_MAX), np.nan)
+        column = np.repeat(np.arange(self.numeric), line_counts)
+        pivots[column, np.arange(len(column)) - starts[column]] = lines[::LINE]
+        return starts.astype("i8"), pivots.reshape(-1), lines
 
 
 def rounded_up(cuts: np.ndarray) -> np.ndarray:
@@ -95,45 +87,38 @@ def columns_of(artefact: Artefact) -> Columns:
     nodes = artefact.nodes
     categorical = (nodes["flags"] & (NodeFlag.CATEGORY_LEFT | NodeFlag.CATEGORY_RIGHT)) != 0
     numeric = np.flatnonzero(~artefact.is_leaf & ~categorical)
-    cut = _cuts(artefact, nodes[numeric])
-    feature = nodes["feature"][numeric]
+    cut, feature = _cuts(artefact, nodes[numeric]), nodes["feature"][numeric]
     order = np.lexsort((cut, feature))
-    sorted_feature, sorted_cut = feature[order], cut[order]
-    starts_feature = np.append(True, sorted_feature[1:] != sorted_feature[:-1])[: len(order)]
-    is_new = (starts_feature | np.append(True, sorted_cut[1:] != sorted_cut[:-1])[: len(order)]) & ~np.isnan(sorted_cut)
-    used = sorted_feature[starts_feature]
+    numeric, cut, feature = numeric[order], cut[order], feature[order]
+    starts_feature = _changes(feature)
+    never = np.isnan(cut)  # sorted behind the others of its feature
+    is_new = (starts_feature | _changes(cut)) & ~never
+    number = np.cumsum(is_new) - 1  # of the cut among all
     of_feature = np.cumsum(starts_feature) - 1
-    counts = np.bincount(of_feature, is_new, len(used)).astype("i8")
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    number = np.cumsum(is_new) - 1 - starts[of_feature]  # of the cut within its feature
-
-    is_split = counts > CUTS_MAX
-    by_kind = np.argsort(is_split, kind="stable")
-    widths = np.where(is_split, -(-counts // CUTS_MAX), 1)[by_kind]
-    first = np.concatenate(([0], np.cumsum(widths)))
-    column_of_feature = np.empty(len(used), "i8")
-    column_of_feature[by_kind] = first[:-1]
+    first = np.concatenate(([0], np.cumsum(np.bincount(of_feature, is_new)).astype("i8")))
+    within = np.where(never, 0, number - first[of_feature])
+    starts_column = starts_feature | (is_new & (within % CUTS_MAX == 0) & (within > 0))
+    columns = np.cumsum(starts_column) - 1
 
     node_columns, node_bins = np.zeros(len(nodes), "<i4"), np.zeros(len(nodes), "u1")
-    missing_left = (nodes["flags"][numeric[order]] & NodeFlag.MISSING_LEFT) != 0
-    is_never = np.isnan(sorted_cut)
-    node_columns[numeric[order]] = column_of_feature[of_feature] + np.where(is_never, 0, number // CUTS_MAX)
-    node_bins[numeric[order]] = np.where(is_never, NEVER, number % CUTS_MAX + 1) + missing_left
-    questions = _ask(artefact, np.flatnonzero(categorical), int(first[-1]), node_columns, node_bins)
-    kept = sorted_cut[is_new]
-    cuts = [kept[starts[place] : starts[place + 1]] for place in by_kind]
+    missing_left = (nodes["flags"][numeric] & NodeFlag.MISSING_LEFT) != 0
+    node_columns[numeric] = columns
+    node_bins[numeric] = np.where(never, NEVER, within % CUTS_MAX + 1) + missing_left
+    count = int(starts_column.sum())
+    questions = _ask(artefact, np.flatnonzero(categorical), count, node_columns, node_bins)
     return Columns(
-        plain=int((~is_split).sum()),
-        split=int(is_split.sum()),
-        count=int(first[-1]) + len(questions),
-        features=np.concatenate((used[by_kind], questions[:, 2])).astype("<i4"),
-        first_column=np.concatenate((first[:-1], first[-1] + np.arange(len(questions)))).astype("<i4"),
-        cuts=np.concatenate([*cuts, np.empty(0)]),
-        cut_starts=np.concatenate(([0], np.cumsum(counts[by_kind]))).astype("<i8"),
+        features=np.concatenate((feature[starts_column], questions[:, 2])).astype("<i4"),
+        cuts=cut[is_new],
+        cut_starts=np.concatenate(([0], np.cumsum(np.bincount(columns, is_new, count)))).astype("<i8"),
         questions=np.ascontiguousarray(questions[:, :2], dtype="<i4"),
         node_columns=node_columns,
         node_bins=node_bins,
     )
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Where a value differs from the one before, the first included."""
+    return np.concatenate(([True], values[1:] != values[:-1]))[: len(values)]
 
 
 def _cuts(artefact: Artefact, nodes: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t where_bin; /* where << 9 | bin */
 } Step;
 #define LEAF_BIN 256
+#define GOES_ON (1u << 31)
 
 /* Levels seven and eight below one exit of a heap, and their leaves. */
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
     uint8_t bin, unused;
 } Dense;
 
-enum Shape { HEAP6, HEAP8, FEW_LEAVES, STEPS, SHAPES };
+enum Shape { HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES };
 
 /* A node as rows of a block are parted by it. Children are numbered within the tree: inner nodes, then leaves. */
 typedef struct {
@@ -54,23 +55,21 @@ typedef struct {
     uint8_t bin, unused[3];
 } Spread;
 #define SPREAD_LEAVES 256
-#define FEW 32 /* leaves of a FEW_LEAVES tree at most; its nodes are one fewer */
+#define FEW 32 /* exits of a FEW_LEAVES or TOPPED tree's top; its nodes are one fewer */
 
 typedef struct {
     /* rows to bytes */
     int64_t features_wide; /* how many values a row has */
-    int64_t plain, split, questions, columns;
-    const int32_t *features, *first_column;
-    const float *pivots32, *cuts32; /* LINE of the plain features' line starts; lines, padded with NaN */
+    int64_t numeric, columns; /* the rest are category questions */
+    const int32_t *features;
+    const float *pivots32, *cuts32; /* LINE first cuts of lines a column; the lines, padded with NaN */
     const double *pivots64, *cuts64; /* null where values are compared as float32 */
-    const int64_t *lines; /* where a plain feature's lines begin, in lines */
-    const int64_t *split_starts; /* (split + 1,) into split_cuts */
-    const float *split_cuts32;
-    const double *split_cuts64;
+    const int64_t *lines; /* where a numeric column's lines begin, in lines */
     const int32_t *asked; /* (questions, 2): category set, flags */
     const uint32_t *category_offsets, *category_words;
     /* trees */
     int64_t trees, outputs, of_shape[SHAPES];
+    int needs_two; /* whether a shape reads bytes and, beside each, the byte plus one */
     int sum32, narrow; /* leaves are summed as float32; leaves are stored as float32 */
     const int32_t *order; /* trees, by shape */
     const int32_t *places; /* where each tree stands in that order */
@@ -85,16 +84,17 @@ typedef struct {
     const double *leaf64;
     const Slot32 *slot32; /* (HEAP8 trees, TOP) */
     const Slot64 *slot64;
-    const uint8_t *few_feature, *few_bin; /* (pairs of FEW_LEAVES trees, TOP) */
+    const uint8_t *few_feature, *few_bin; /* (pairs of FEW_LEAVES, then TOPPED trees, TOP) */
     const uint64_t *few_missing_left;
-    const uint32_t *few_paths; /* (trees, 2, 32): a leaf's nodes, and its answers at them, as bits */
-    const double *few_leaf; /* (trees, 32) */
-    const Spread *spread; /* inner nodes of FEW_LEAVES and STEPS trees; none where there are too many leaves */
-    const int64_t *spread_starts; /* (trees of both shapes + 1,) */
+    const uint32_t *few_paths; /* (trees, 2, FEW): an exit's nodes, and its answers at them, as bits */
+    const double *few_leaf; /* (FEW_LEAVES trees, FEW) */
+    const uint32_t *few_next; /* (TOPPED trees, FEW): the step that each exit leads to, and GOES_ON if no leaf */
+    const Spread *spread; /* inner nodes of trees that are no heaps; none where there are too many leaves */
+    const int64_t *spread_starts; /* (those trees + 1,) */
     const double *spread_leaf; /* leaves, one more a tree than inner nodes */
     const Step *steps;
     const double *step_leaf;
-    const uint32_t *roots; /* (STEPS trees,) */
+    const uint32_t *roots; /* (TOPPED, then STEPS trees,) */
     const int32_t *depths;
 } Forest;
 

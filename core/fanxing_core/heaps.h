@@ -2,8 +2,6 @@
    permutation fetches every node's byte, one comparison yields a bit a node, and six shifts find the way down. Levels
    seven and eight and their leaves share one slot below each exit. Needs AVX-512 VBMI and at most WIDE_MAX columns. */
 
-#define AHEAD 32 /* trees between finding the exits and reading what lies there */
-
 typedef struct {
     __m512i part[WIDE_MAX / 64];
 } WideRow;

@@ -34,6 +34,13 @@
 #undef CUTS
 
 #include "steps.h"
+#if WIDE
+#include "heaps.h"
+#include "few_leaves.h"
+#include "wide.h"
+#include "dense.h"
+#include "spread.h"
+#endif
 
 /* The bytes of row `index` of rows of floats or doubles. */
 static inline void FN(bin_row)(const Forest *forest, const void *rows, int is_float, int64_t index, uint8_t *bytes) {
@@ -45,24 +52,15 @@ static inline void FN(bin_row)(const Forest *forest, const void *rows, int is_fl
 
 /* The leaf of every tree for one row, in the order of the trees. */
 static inline void FN(leaves_of)(const Forest *forest, uint8_t *bytes, uint8_t *two, double *leaves) {
-    if (forest->of_shape[STEPS] || forest->of_shape[HEAP8]) FN(double_bytes)(bytes, forest->columns, two);
-    const int32_t *order = forest->order;
+    if (forest->needs_two) FN(double_bytes)(bytes, forest->columns, two);
 #if WIDE
     if (forest->of_shape[STEPS] < forest->trees) {
         WideRow row = wide_row(bytes);
-        int64_t above = forest->of_shape[HEAP6];
-        if (forest->columns <= 128) {
-            walk_heaps6(forest, &row, 1, order, leaves);
-            walk_heaps8(forest, &row, 1, two, order + above, leaves);
-            walk_few_leaves(forest, &row, 1, order + above + forest->of_shape[HEAP8], leaves);
-        } else {
-            walk_heaps6(forest, &row, 0, order, leaves);
-            walk_heaps8(forest, &row, 0, two, order + above, leaves);
-            walk_few_leaves(forest, &row, 0, order + above + forest->of_shape[HEAP8], leaves);
-        }
+        if (forest->columns <= WIDE_MAX / 2) walk_wide(forest, &row, 1, two, leaves);
+        else walk_wide(forest, &row, 0, two, leaves);
     }
 #endif
-    FN(walk_steps)(forest, two, order + forest->trees - forest->of_shape[STEPS], leaves);
+    FN(walk_steps)(forest, two, forest->order + forest->trees - forest->of_shape[STEPS], leaves);
 }
 
 /* One row after the other. */
@@ -94,7 +92,9 @@ static inline void FN(add_tree)(const Forest *forest, int64_t tree, const uint8_
         add_spread(forest, rest, block, sums32, sums64);
     else
 #endif
-        FN(add_steps)(forest, place - (forest->trees - forest->of_shape[STEPS]), block, ROWS, sums32, sums64);
+        FN(add_steps)(
+            forest, place - (forest->trees - forest->of_shape[STEPS] - forest->of_shape[TOPPED]), block, sums32,
+            sums64);
 }
 
 /* Many rows: blocks of ROWS, BLOCKS of them at a time, so that a few trees stay near while all of them pass. */

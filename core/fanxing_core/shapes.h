@@ -93,35 +93,41 @@ static void lay_heap8(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t
     }
 }
 
-/* A tree of at most 32 leaves: nodes in half `half` of a pair, and the path of every leaf. */
+/* Where the top of a tree is laid: half `half` of a pair, the path of every exit, and the node that it leads to. */
 typedef struct {
     uint8_t *feature, *bin;
     uint64_t *missing_left;
-    uint32_t *paths;
-    double *leaf;
-    int half, nodes, leaves;
+    uint32_t *paths, exits[FEW];
+    int half;
 } FewLeaves;
 
-static void lay_few_leaves(const Tree *tree, uint32_t at, uint32_t nodes, uint32_t answers, FewLeaves *to) {
-    const Node *node = tree->nodes + at;
-    if (node->feature < 0) {
-        to->paths[to->leaves] = nodes;
-        to->paths[FEW + to->leaves] = answers;
-        to->leaf[to->leaves++] = node->threshold;
-        return;
+/* The node that most rows pass among exits that are no leaves; where nobody counted, the first; -1: all are leaves. */
+static int next_split(const Tree *tree, const double *covers, const uint32_t *exits, int count) {
+    int best = -1;
+    for (int k = 0; k < count; k++) {
+        if (tree->nodes[exits[k]].feature < 0) continue;
+        if (best < 0 || (covers ? covers[exits[k]] > covers[exits[best]] : exits[k] < exits[best])) best = k;
     }
-    int place = FEW * to->half + to->nodes;
-    uint32_t bit = 1u << to->nodes++;
-    to->feature[place] = (uint8_t)tree->columns[at];
-    to->bin[place] = tree->bins[at];
-    *to->missing_left |= (uint64_t)missing_left(tree, at) << place;
-    lay_few_leaves(tree, node->left, nodes | bit, answers, to);
-    lay_few_leaves(tree, node->left + 1, nodes | bit, answers | bit, to);
+    return best;
 }
 
-/* No row is in what is no leaf: the last place has no node, so it asks whether 0 is reached, and the answer is yes. */
-static void close_few_leaves(FewLeaves *to) {
-    for (; to->leaves < FEW; to->leaves++) to->paths[to->leaves] = 1u << 31;
+static void lay_few_leaves(const Tree *tree, uint32_t root, const double *covers, FewLeaves *to) {
+    uint32_t *nodes = to->paths, *answers = to->paths + FEW;
+    int exits = 1, split;
+    to->exits[0] = root, nodes[0] = answers[0] = 0;
+    while (exits < FEW && (split = next_split(tree, covers, to->exits, exits)) >= 0) {
+        uint32_t at = to->exits[split], bit = 1u << (exits - 1);
+        int place = FEW * to->half + exits - 1;
+        to->feature[place] = (uint8_t)tree->columns[at];
+        to->bin[place] = tree->bins[at];
+        *to->missing_left |= (uint64_t)missing_left(tree, at) << place;
+        to->exits[exits] = tree->nodes[at].left + 1;
+        to->exits[split] = tree->nodes[at].left;
+        nodes[exits] = nodes[split] |= bit;
+        answers[exits++] = answers[split] | bit;
+    }
+    /* No row is in what is no exit: the last place has no node, so it asks whether 0 is reached, and the answer is yes. */
+    for (; exits < FEW; exits++) nodes[exits] = 1u << 31, answers[exits] = 0, to->exits[exits] = root;
 }
 
 static int64_t leaves_of_tree(const Tree *tree, uint32_t at) {

@@ -10,6 +10,7 @@
 
 enum Machine { PORTABLE, MACHINE_AVX2, MACHINE_AVX512 };
 
+#define AHEAD 32 /* trees that go down together, or between finding exits and reading what lies there */
 #define BLOCKS 16
 #define TREES_NEAR 16
 #define COLUMNS_BLOCK_MAX 2048 /* beyond that a block of rows would not stay near */
@@ -81,10 +82,6 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,fma,bmi,bmi2,lzcnt,popcnt")
 #define FN(name) FN_(name, _avx512)
 #define WIDE 1
-#include "heaps.h"
-#include "few_leaves.h"
-#include "dense.h"
-#include "spread.h"
 #include "machine.h"
 #undef WIDE
 #undef FN

@@ -25,7 +25,8 @@ def made_bases():
         {"trees": 3, "leaves": 6, "categories": 3},
         {"trees": 3, "leaves": 6, "outputs": 2, "comparison": 32, "transform": Transform.SOFTMAX},
         {"trees": 2, "leaves": 40, "depth": 8, "comparison": 32, "divisor": 7.0, "transform": Transform.SIGMOID},
-        {"trees": 2, "leaves": 12, "chain": True, "transform": Transform.EXP, "scale": 3.0},
+        {"trees": 2, "leaves": 40, "chain": True, "transform": Transform.EXP, "scale": 3.0},
+        {"trees": 3, "leaves": 12, "chain": True, "transform": Transform.STEP},
     ]
     made = [made_up(seed, **(common | kind)) for seed, kind in enumerate(kinds, 1)]
     made[2] = replace(made[2], sum=64)

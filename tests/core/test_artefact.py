@@ -21,7 +21,7 @@ from tests.core.reference import trying_rows
 
 from fanxing_core import Forest, ModelError, _forest
 from fanxing_core.artefact import NODE, Transform, read, write
-from fanxing_core.columns import columns_of
+from fanxing_core.columns import Columns
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ WHOLE = [*range(10), 16, 31, 32, 33, 64, 65, 255, 256, 2**24, 2**28, 2 * 10**9, 
 REAL = [0, -0.0, 1, -1, 7, math.nan, math.inf, -math.inf, 5e-324, 1e-45, 1e-40, 3.5e38, -1e300, 1.7e308, 0.1, 2**53]
 
 
-@pytest.mark.parametrize("base", range(3))
+@pytest.mark.parametrize("base", range(4))
 def test_any_field_at_its_bounds_is_refused_or_right(base):
     content, right = BASES[base], 0
     for name, (places, form) in spots(content).items():
@@ -85,7 +85,7 @@ def test_any_field_at_its_bounds_is_refused_or_right(base):
     assert right > 100
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     base=st.sampled_from(BASES),
     edits=st.lists(
@@ -134,6 +134,7 @@ def test_any_edits_are_refused_or_right(base, edits, seed):
         ("feature out of range", [("feature", 3)]),
         ("feature out of range", [("feature", -2)]),
         ("after its parent", [("left", 0)]),
+        ("after its parent", [("left", 16)]),  # the last node; the right child would be one too far
         ("after its parent", [("left", 2**32 - 1)]),
         ("never or twice", [("left", 2)]),
         ("leaf with children", [("left", 1, -1)]),
@@ -217,7 +218,8 @@ def test_trees_are_at_most_64_deep(depth, good):
 
 def test_a_forest_that_asks_more_than_a_step_can_name_is_refused():
     made = made_up(1)
-    columns = replace(columns_of(made), count=_forest.COLUMNS_MAX + 1)
+    nodes = len(made.nodes)
+    columns = Columns.given(_forest.COLUMNS_MAX + 1, np.zeros(nodes, "<i4"), np.zeros(nodes, "u1"))
     with pytest.raises(ModelError, match="different questions"):
         _forest.Walk(made, columns, 0)
 

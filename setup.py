@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-import numpy
+import numpy as np
 from Cython.Build import cythonize
 from setuptools import Command, Extension, setup
 from setuptools.command.build_py import build_py
@@ -51,7 +51,7 @@ extensions = [
     Extension(
         f"fanxing_core.{path.stem}",
         [path.relative_to(ROOT).as_posix()],
-        include_dirs=["core/fanxing_core", numpy.get_include()],
+        include_dirs=["core/fanxing_core", np.get_include()],
         depends=sorted(header.relative_to(ROOT).as_posix() for header in (ROOT / "core/fanxing_core").glob("*.h")),
         extra_compile_args=["-O3", "-ffp-contract=off", "-Wno-unused-function"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],

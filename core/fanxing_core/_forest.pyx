@@ -118,7 +118,7 @@ cdef class Walk:
     """The tables of one forest for one kind of machine."""
 
     cdef CForest forest
-    cdef readonly int machine, features, outputs
+    cdef readonly int machine, features, outputs, depth
     cdef list _kept
 
     def __init__(self, artefact, columns, int machine):
@@ -171,6 +171,7 @@ cdef class Walk:
                 depth[place] = depth_of(&tree, root[place])
                 last_column[place] = last_column_of(&tree, root[place])
                 leaf_count[place] = leaves_of_tree(&tree, root[place])
+        self.depth = depths.max(initial=0)
         shapes = self._shapes(depths, last_columns, leaf_counts)
         order = np.lexsort((-depths, shapes)).astype("i4")
         counts = np.bincount(shapes, minlength=SHAPES)

@@ -60,8 +60,10 @@ class Columns:
         return len(self.cut_starts) - 1
 
     def in_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The cuts for counting: where each numeric column's lines begin int64 (numeric,), in lines; the lines' first
-        cuts float64 (numeric * LINES_MAX,); the lines float64. Both are padded with NaN, which nothing reaches.
+        """The cuts for counting, padded with NaN, which nothing reaches.
+
+        Where each numeric column's lines begin int64 (numeric,), in lines; the lines' first cuts float64
+        (numeric * LINES_MAX,); the lines float64.
         """
         counts = np.diff(self.cut_starts)
         line_counts = np.maximum(1, -(-counts // LINE))

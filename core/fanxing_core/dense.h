@@ -3,24 +3,45 @@
 
 static inline uint64_t pick(uint64_t right, uint64_t low, uint64_t high) { return low ^ ((low ^ high) & right); }
 
-#define MASK(node) \
-    _mm512_cmpge_epu8_mask( \
-        _mm512_load_si512(block + ROWS * (size_t)nodes[node].where), _mm512_set1_epi8((char)nodes[node].bin))
+static inline __m512i pick8(__m512i right, __m512i low, __m512i high) {
+    return _mm512_ternarylogic_epi64(right, high, low, 0xca); /* right ? high : low, bit by bit */
+}
 
-/* The way of a level: its masks, narrowed by the ways of the levels above. */
-static inline __attribute__((always_inline)) void dense_level(
-    const Dense *nodes, const uint8_t *block, int level, uint64_t *ways) {
-    uint64_t masks[128];
-#pragma GCC unroll 128
-    for (int k = 0; k < 1 << level; k++) masks[k] = MASK((1 << level) + k);
-    int half = 1 << level;
+/* The masks of all nodes of a heap. */
+static inline __attribute__((always_inline)) void dense_masks(
+    const Dense *nodes, const uint8_t *block, int levels, uint64_t *masks) {
 #pragma GCC unroll 8
-    for (int above = 0; above < level; above++) {
-        half /= 2;
-#pragma GCC unroll 64
-        for (int k = 0; k < half; k++) masks[k] = pick(ways[above], masks[k], masks[k + half]);
+    for (int at = 1; at < 1 << levels; at++)
+        masks[at] = _mm512_cmpge_epu8_mask(
+            _mm512_load_si512(block + ROWS * (size_t)nodes[at].where), _mm512_set1_epi8((char)nodes[at].bin));
+}
+
+/* The way of each level: its masks, halved by the ways of the levels above until one is left; eight at a time. */
+static inline __attribute__((always_inline)) void dense_ways(const uint64_t *masks, int levels, uint64_t *ways) {
+    __m512i wide[8];
+    ways[0] = masks[1];
+    ways[1] = pick(ways[0], masks[2], masks[3]);
+    ways[2] = pick(ways[1], pick(ways[0], masks[4], masks[6]), pick(ways[0], masks[5], masks[7]));
+    for (int level = 0; level < 3; level++) wide[level] = _mm512_set1_epi64((long long)ways[level]);
+#pragma GCC unroll 8
+    for (int level = 3; level < levels; level++) {
+        __m512i eights[16];
+        int count = (1 << level) / 8, above = 0;
+#pragma GCC unroll 16
+        for (int k = 0; k < count; k++) eights[k] = _mm512_load_si512(masks + (1 << level) + 8 * k);
+#pragma GCC unroll 8
+        for (; count > 1; above++) {
+            count /= 2;
+#pragma GCC unroll 8
+            for (int k = 0; k < count; k++) eights[k] = pick8(wide[above], eights[k], eights[k + count]);
+        }
+        __m512i last = eights[0];
+        last = pick8(wide[above], last, _mm512_shuffle_i64x2(last, last, 0x4e));
+        last = pick8(wide[above + 1], last, _mm512_shuffle_i64x2(last, last, 0xb1));
+        last = pick8(wide[above + 2], last, _mm512_permutex_epi64(last, 0xb1));
+        wide[level] = _mm512_broadcastq_epi64(_mm512_castsi512_si128(last));
+        ways[level] = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(last));
     }
-    ways[level] = masks[0];
 }
 
 /* The numbers of the leaves, a byte a row, but for the first bit, which is ways[0]. */
@@ -49,14 +70,9 @@ static inline void add_wide(__m512d leaf, int part, double *sums64) {
 }
 
 static void add_dense6(const Forest *forest, int64_t tree, const uint8_t *block, float *sums32, double *sums64) {
-    const Dense *nodes = forest->dense6 + TOP * tree;
-    uint64_t ways[6];
-    dense_level(nodes, block, 0, ways);
-    dense_level(nodes, block, 1, ways);
-    dense_level(nodes, block, 2, ways);
-    dense_level(nodes, block, 3, ways);
-    dense_level(nodes, block, 4, ways);
-    dense_level(nodes, block, 5, ways);
+    uint64_t masks[1 << 6] __attribute__((aligned(64))), ways[6];
+    dense_masks(forest->dense6 + TOP * tree, block, 6, masks);
+    dense_ways(masks, 6, ways);
     if (forest->narrow) {
         __m512i numbers = dense_numbers(ways, 6);
         const float *leaf = forest->leaf32 + TOP * tree;
@@ -81,16 +97,9 @@ static void add_dense6(const Forest *forest, int64_t tree, const uint8_t *block,
 }
 
 static void add_dense8(const Forest *forest, int64_t tree, const uint8_t *block, float *sums32, double *sums64) {
-    const Dense *nodes = forest->dense8 + 4 * TOP * tree;
-    uint64_t ways[8];
-    dense_level(nodes, block, 0, ways);
-    dense_level(nodes, block, 1, ways);
-    dense_level(nodes, block, 2, ways);
-    dense_level(nodes, block, 3, ways);
-    dense_level(nodes, block, 4, ways);
-    dense_level(nodes, block, 5, ways);
-    dense_level(nodes, block, 6, ways);
-    dense_level(nodes, block, 7, ways);
+    uint64_t masks[1 << 8] __attribute__((aligned(64))), ways[8];
+    dense_masks(forest->dense8 + 4 * TOP * tree, block, 8, masks);
+    dense_ways(masks, 8, ways);
     uint8_t numbers[ROWS] __attribute__((aligned(64)));
     _mm512_store_si512(numbers, dense_numbers(ways, 8));
     /* A slot is eight leaves long, of which the last four are leaves: 4 n + k stands at 8 n + 4 + k. */
@@ -110,4 +119,3 @@ static void add_dense8(const Forest *forest, int64_t tree, const uint8_t *block,
         }
     }
 }
-#undef MASK

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fanxing_core import _forest, artefact
+from fanxing_core import _explain, _forest, artefact
 from fanxing_core.columns import columns_of
 from fanxing_core.errors import ModelError
 from fanxing_core.explain import Explainer
@@ -24,23 +24,25 @@ class Forest(_forest.Walk):
         self.artefact = artefact.read(content)
         self._explainer: Explainer | None = None
         self.digest = hashlib.sha256(content).hexdigest()
-        chosen = _forest.BEST if machine is None else _forest.MACHINES.index(machine)
-        if chosen > _forest.BEST:
-            raise ValueError(f"this processor cannot do the {machine} walk")
+        able = _forest.MACHINES[: _forest.BEST + 1]
+        if machine is not None and machine not in able:
+            raise ValueError(f"this processor has the walks {', '.join(able)}, not {machine}")
+        chosen = _forest.BEST if machine is None else able.index(machine)
         super().__init__(self.artefact, columns_of(self.artefact), chosen)
+        self._bytes = len(content)
         self._try_golden()
 
     def explain(self, rows: np.ndarray) -> np.ndarray:
-        """Exact SHAP values, additive to the margin: float64 (n, outputs, features + 1), of one output (n, features + 1).
+        """Exact SHAP values, additive to the margin: float64 (n, outputs, features + 1); of one output without it.
 
         See `Explainer`, which the first call makes ready. ModelError where the library kept no covers.
         """
         if self._explainer is None:
-            self._explainer = Explainer(self.artefact)
+            self._explainer = Explainer(self.artefact, portable=self.machine == 0)
         return self._explainer.explain(rows)
 
     def describe(self) -> dict[str, int | str]:
-        """Trees, nodes, features, outputs, bytes, and where it comes from."""
+        """Trees, nodes, features and those used, outputs, depth, bytes, and where it comes from."""
         held = self.artefact
         return {
             "trees": len(held.roots),
@@ -48,6 +50,8 @@ class Forest(_forest.Walk):
             "features": held.features,
             "features_used": len(np.unique(held.nodes["feature"][~held.is_leaf])),
             "outputs": held.outputs,
+            "depth": self.depth,
+            "bytes": self._bytes,
             "library": held.library,
             "library_version": held.library_version,
             "source_sha256": held.source_sha256.hex(),
@@ -73,7 +77,7 @@ def _mapped(path: Path) -> memoryview:
 def _core_digest() -> str:
     """SHA-256 (hex) of the compiled walk and of what reads artefacts for it."""
     digest = hashlib.sha256()
-    for file in (_forest.__file__, artefact.__file__):
+    for file in (_forest.__file__, _explain.__file__, artefact.__file__):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()
 

@@ -19,7 +19,7 @@ class Panel:
     """
 
     def __init__(self, forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) -> None:
-        """`columns`: for each forest integers (features,) below `wide`, the length of a row. ModelError if they are not."""
+        """`columns`: for each forest integers (features,) below `wide`, the length of a row; else ModelError."""
         _check(forests, columns, wide)
         merged = _merged([forest.artefact for forest in forests], columns, wide)
         self.features = wide

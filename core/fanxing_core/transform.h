@@ -5,18 +5,20 @@
 
 enum Transform { IDENTITY, SIGMOID, SOFTMAX, EXP, SIGNED_SQUARE, LOG1P_EXP, STEP };
 
-/* e to the x within one unit in the last place, the same bits on every machine: x = n ln 2 + r, |r| <= ln 2 / 2, and
-   e^r by its series up to r^13 / 13!, whose remainder is below half a unit. ln 2 in two parts, the first of 32 bits,
-   so that n times it is exact (Cody and Waite). */
+/* e to the x, the same bits on every machine, off by little more than half a unit in the last place. x = n ln 2 + r,
+   |r| <= ln 2 / 2, with ln 2 in two parts, the first of 32 bits, so that n times it is exact (Cody and Waite); e^r by its
+   series up to r^13 / 13!, whose remainder is far below; what sums and r itself lose to rounding is carried along. */
 static double exponential(double x) {
     static const double high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
-    if (x != x || x > 709.79) return x != x ? x : HUGE_VAL;
-    if (x < -745.2) return 0;
-    double n = rint(x * 1.44269504088896340736), r = (x - n * high) - n * low, p = 1.0 / 6227020800.0;
     static const double series[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
                                     1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6, 0.5};
+    if (x != x || x > 709.79) return x != x ? x : HUGE_VAL;
+    if (x < -745.2) return 0;
+    double n = rint(x * 1.44269504088896340736), first = x - n * high, rest = n * low, r = first - rest;
+    double p = 1.0 / 6227020800.0;
     for (int k = 0; k < 11; k++) p = p * r + series[k];
-    return ldexp(1 + (r + r * r * p), (int)n);
+    double t = r * r * p + ((first - r) - rest), sum = r + t, whole = 1 + sum;
+    return ldexp(whole + (((1 - whole) + sum) + (t - (sum - r))), (int)n);
 }
 
 static double sigmoid(const Forest *forest, double margin) {

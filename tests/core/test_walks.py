@@ -1,6 +1,6 @@
 """Every walk gives the bits of the plain one, whatever the trees, the rows and the machine."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -126,19 +126,10 @@ def test_a_panel_says_what_its_forests_say(machine, categories):
 def test_threads_that_share_a_forest_get_the_same_bits():
     artefact = made_up(11, leaves=60, trees=200, features=20)
     forest, rows = Forest(write(artefact)), trying_rows(artefact, 700)
-    want, wrong = forest.predict_margin(rows).tobytes(), []
-
-    def ask():
-        for _ in range(20):
-            if forest.predict_margin(rows).tobytes() != want:
-                wrong.append(1)
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    want = forest.predict_margin(rows).tobytes()
+    with ThreadPoolExecutor(8) as threads:
+        got = set(threads.map(lambda _: forest.predict_margin(rows).tobytes(), range(160)))
+    assert got == {want}
 
 
 @pytest.mark.parametrize("rows", [np.zeros(5), np.zeros((1, 4)), np.zeros((2, 3, 5)), np.zeros((1, 10**6))])

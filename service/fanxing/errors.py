@@ -44,7 +44,7 @@ class EffectiveTimeForbidden(FanxingError):
 
 
 class EffectiveTimeBackwards(FanxingError):
-    """effective_time is earlier than one already used for the merchant."""
+    """effective_time is earlier than one already used for the merchant, or for a decision of its controller's."""
 
 
 class MerchantNotFound(FanxingError):

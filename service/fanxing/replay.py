@@ -194,21 +194,27 @@ def policy_digest(directory: Path) -> str:
     return hashlib.sha256(pack(directory)).hexdigest()
 
 
-def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, tuple[float, float]], str]:
-    """(pd, pd as served) of each loan, and what the first is: "out_of_fold", "served", or "mixed".
+def probabilities(bank: Bank, done: Replayed, policy: Path) -> tuple[dict[str, tuple[float, float]], frozenset[str]]:
+    """(pd, pd as served) of each loan, and those whose pd is out of fold; that of the others is as served.
 
     Both are the model's margin as a probability, before the calibration that the decision carries: calibrated ones
     are steps, which rank many loans alike. Out of fold where the policy was fitted on that very loan, provided that
     it is the policy that decided.
     """
     unseen = _out_of_fold(policy) if decided_by(done) == {policy_digest(policy)} else {}
-    judged = {loan.loan_id for loan in bank.loans if loan.bad is not None} or {loan.loan_id for loan in bank.loans}
-    found, apart = {}, 0
+    found, apart = {}, set()
     for loan, name in zip(bank.loans, identities(bank), strict=True):
         served = float(1 / (1 + np.exp(-done.decisions[loan.loan_id].scores[0].margin)))
-        apart += name in unseen and loan.loan_id in judged
         found[loan.loan_id] = (unseen.get(name, served), served)
-    return found, "served" if not apart else "out_of_fold" if apart == len(judged) else "mixed"
+        if name in unseen:
+            apart.add(loan.loan_id)
+    return found, frozenset(apart)
+
+
+def auc_of(loans: list[Loan], apart: frozenset[str]) -> str:
+    """What an AUC of these loans is of: "out_of_fold", "served", or "mixed"."""
+    count = sum(loan.loan_id in apart for loan in loans)
+    return "served" if not count else "out_of_fold" if count == len(loans) else "mixed"
 
 
 def _out_of_fold(policy: Path) -> dict[tuple[str, ...], float]:

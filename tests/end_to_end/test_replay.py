@@ -212,9 +212,10 @@ def test_out_of_fold_is_only_what_is_said_of_these_loans_by_the_policy_that_deci
     write_bank(tmp_path / "other", seed=6)
     found = replayed(bank / "data", bank / "policy")
     assert found["auc_of"] == "out_of_fold"
-    assert replayed(tmp_path / "other", bank / "policy")["auc_of"] != "out_of_fold"
+    assert replayed(tmp_path / "other", bank / "policy")["auc_of"] == "served"
     shutil.copy(bank / "data/loan.csv", tmp_path / "other")
-    replayed(tmp_path / "other", bank / "policy", "--scores", tmp_path / "other.csv")
+    found = replayed(tmp_path / "other", bank / "policy", "--scores", tmp_path / "other.csv")
+    assert found["auc_of"] == "served", "of the loans that it ranks, those with history"
     unseen = [row["loan_id"] for row in rows(tmp_path / "other.csv") if row["pd"] != row["pd_served"]]
     assert unseen == ["900", "910", "920", "930"], "the same loans but for the accounts' movements: these have none"
     shutil.copytree(bank / "policy", tmp_path / "bare")

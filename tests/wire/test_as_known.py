@@ -11,6 +11,7 @@ from fanxing.flows.ports import ChangeSet, Quota
 from fanxing.flows.score import FUNDING
 from fanxing.flows.world import World
 from fanxing.institutions import Clock
+from fanxing.payments import Sighting
 from fanxing.v1 import (
     decision_service_pb2,
     lending_service_pb2,
@@ -255,3 +256,25 @@ async def test_the_funders_headroom_is_told_of_now_and_missing_of_then(bank):
     before, _ = await indicators(bank, then, then)
     assert now["funder_headroom_fen"] == struct.pack("<d", 500_000)
     assert before["funder_headroom_fen"] is None
+
+
+async def test_a_graph_that_was_read_while_its_payments_came_is_not_kept(bank):
+    """A caller looks ahead; what it records meanwhile is in the graph of the day once that has come."""
+    await new_payers_pay(bank)
+    now, ahead = bank.clock.us, bank.clock.us + 10 * DAY_US
+    store, read = bank.world.store, bank.world.store.read
+
+    async def read_and_meanwhile(institution_id, *queries):
+        answer = await read(institution_id, *queries)
+        if queries[0].record is Sighting:
+            store.read = read
+            bank.clock.us = now
+            await new_payers_are_seen_elsewhere(bank)
+            bank.clock.us = ahead
+        return answer
+
+    store.read, bank.clock.us = read_and_meanwhile, ahead
+    await indicators(bank, ahead, ahead)
+    late = await indicators(bank, ahead, ahead)
+    async with Restarted(bank) as again:
+        assert await indicators(again, ahead, ahead) == late

@@ -10,6 +10,7 @@ from tests.served import new_id, payment, served, yuan
 from fanxing.flows.histories import Histories
 from fanxing.flows.ports import Request
 from fanxing.lending.loan import Loan
+from fanxing.payments import Sighting
 from fanxing.store.open import open_store
 from fanxing.v1 import lending_pb2, lending_service_pb2
 
@@ -117,3 +118,30 @@ async def test_a_history_that_the_cache_lost_while_it_was_read_is_read_again(ser
 
     for _ in range(10):
         assert await asyncio.gather(*map(ask, shops)) == [40] * 10
+
+
+class Meanwhile:
+    """A store that does something else whenever the sightings of a graph have been read."""
+
+    def __init__(self, store, act):
+        self._store, self._act, self.graphs = store, act, 0
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def read(self, institution_id, *queries):
+        answer = await self._store.read(institution_id, *queries)
+        if queries[0].record is Sighting:
+            self.graphs += 1
+            await self._act(self.graphs)
+        return answer
+
+
+async def test_todays_payments_do_not_keep_todays_graph_from_being_kept(service):
+    await service.register()
+    await service.trade(days=10, payers=9, per_day=4)
+    store = Meanwhile(service.world.store, lambda n: service.record(payment("m1", f"now-{n}", service.clock.us)))
+    object.__setattr__(service.world, "store", store)
+    for _ in range(5):
+        await service.lending.Score(lending_service_pb2.ScoreRequest(request_id=new_id(), merchant_id="m1"))
+    assert store.graphs == 1

@@ -26,6 +26,7 @@ from fanxing.launch import Launched, launched
 from fanxing.replay import (
     Replayed,
     auc,
+    auc_of,
     decided_by,
     policy_digest,
     probabilities,
@@ -209,7 +210,7 @@ def _yuan_per_loan(done: Replayed, cpu_s: float | None, books: Books | None) -> 
 
 
 def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
-    pd, auc_of = probabilities(bank, done, policy)
+    pd, apart = probabilities(bank, done, policy)
     history = berka.with_history(bank, berka.rows_of(bank))
     judged = [loan for loan, has in zip(bank.loans, history, strict=True) if has and loan.bad is not None]
     ranked = auc(judged, pd) if judged else None
@@ -224,7 +225,7 @@ def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
         "auc": ranked and ranked[0],
         "auc_low": ranked and ranked[1],
         "auc_high": ranked and ranked[2],
-        "auc_of": auc_of,
+        "auc_of": auc_of(judged or list(bank.loans), apart),
         "principal_fen": done.principal_fen,
         **_percentiles("score_ms", done.score_ms),
         **_percentiles("disburse_ms", done.disburse_ms),

@@ -22,12 +22,13 @@ class Graphs:
 
     def __init__(self) -> None:
         self._graphs: OrderedDict[tuple[str, date], PayerGraph] = OrderedDict()
-        self._forgotten = 0
+        self._building: dict[tuple[str, date], object] = {}
 
     async def of_day(self, institution: Institution, store: Store, day: date) -> PayerGraph:
         """The graph that calls of that local day read."""
-        key, forgotten = (institution.institution_id, day), self._forgotten
+        key, mine = (institution.institution_id, day), object()
         if key not in self._graphs:
+            self._building[key] = mine
             before = day_start_us(day, institution.time_zone) - TOLERANCE_US - 1
             answers = Snapshot(
                 await store.read(
@@ -38,8 +39,9 @@ class Graphs:
             )
             merchants = [each for each in answers.many(1, Merchant) if each.registered_us <= before]
             graph = build_graph(answers.many(0, Sighting), merchants, day)
-            if forgotten != self._forgotten:
-                return graph  # what came meanwhile may belong into it: the next one who asks builds it again
+            if self._building.get(key) is not mine:
+                return graph  # forgotten meanwhile, or being built again
+            del self._building[key]
             self._graphs[key] = graph
             if len(self._graphs) > DAYS_HELD:
                 self._graphs.popitem(last=False)
@@ -50,7 +52,7 @@ class Graphs:
 
         A caller may look ahead, and a SYSTEM clock is asked for a few minutes' future.
         """
-        self._forgotten += 1
-        for institution_id, day in tuple(self._graphs):
-            if institution_id == institution.institution_id and known_us < day_start_us(day, institution.time_zone):
-                del self._graphs[institution_id, day]
+        for key in {*self._graphs, *self._building}:
+            if key[0] == institution.institution_id and known_us < day_start_us(key[1], institution.time_zone):
+                self._graphs.pop(key, None)
+                self._building.pop(key, None)

@@ -49,7 +49,8 @@ def tick_lending(
     So a decision sees every line on record of whichever shop, and a line is dated after every decision that missed it.
     A CALLER dates them in order for all shops of a controller, or one shop's clock would run ahead of what it lives in.
     """
-    _refuse_backwards(institution, at_us, controller.last_told_us, f"the controller of {merchant.merchant_id}")
+    last_told_us = max(merchant.last_told_us, controller.last_told_us)
+    _refuse_backwards(institution, at_us, last_told_us, f"merchant {merchant.merchant_id} or its controller")
     ticked = tick(institution, merchant, at_us)
     known_us = max(ticked.last_known_us, controller.last_known_us + 1)
     return (

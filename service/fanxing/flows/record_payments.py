@@ -63,9 +63,11 @@ async def record_payments(institution: Institution, command: RecordPayments, wor
         batch = _Batch(institution, at_us, answers)
         for index, payment in command.payments:
             batch.take(index, payment)
-        if not batch.fresh or await committed(institution, world.store, batch.changes()):
+        try:
+            if not batch.fresh or await committed(institution, world.store, batch.changes()):
+                return batch.outcome()
+        finally:  # it may be committed though nobody waits for the answer any more
             world.graphs.forget(institution, at_us)
-            return batch.outcome()
     raise Contention("other calls recorded payments for the same merchants; send the batch again")
 
 

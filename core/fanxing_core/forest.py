@@ -1,26 +1,26 @@
 """Forest: the face of the walk. It checks and allocates, the core fills."""
 
 import hashlib
-import mmap
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
 
-from fanxing_core import _explain, _forest, artefact
-from fanxing_core.columns import columns_of
+from fanxing_core import _explain, _forest, artefact, columns
 from fanxing_core.errors import ModelError
 from fanxing_core.explain import Explainer
 
 
 class Forest(_forest.Walk):
-    """A tree ensemble, from its artefact: a path (memory-mapped) or bytes. ModelError if it is bad.
+    """A tree ensemble, from its artefact: a path or bytes. ModelError if it is bad.
 
     `machine` names the walk ("portable", "avx2", "avx512"); None is the best that this processor can do. All give the
     same bits. Safe to share between threads.
     """
 
     def __init__(self, source: Path | str | bytes, *, machine: str | None = None) -> None:
-        content = source if isinstance(source, bytes) else _mapped(Path(source))
+        content = source if isinstance(source, bytes) else _content(Path(source))
         self.artefact = artefact.read(content)
         self._explainer: Explainer | None = None
         self.digest = hashlib.sha256(content).hexdigest()
@@ -28,7 +28,7 @@ class Forest(_forest.Walk):
         if machine is not None and machine not in able:
             raise ValueError(f"this processor has the walks {', '.join(able)}, not {machine}")
         chosen = _forest.BEST if machine is None else able.index(machine)
-        super().__init__(self.artefact, columns_of(self.artefact), chosen)
+        super().__init__(self.artefact, columns.columns_of(self.artefact), chosen)
         self._bytes = len(content)
         self._try_golden()
 
@@ -66,18 +66,22 @@ class Forest(_forest.Walk):
                 raise ModelError("golden rows have other margins here than where the model was trained")
 
 
-def _mapped(path: Path) -> memoryview:
+def _content(path: Path) -> bytes:
+    """A regular file's bytes: read, since whoever cut or rewrote a mapped file would end the process, or fool it."""
     try:
-        with path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            content = file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except (OSError, ValueError, MemoryError) as error:
         raise ModelError(f"{path}: {error}") from error
+    if content is None:
+        raise ModelError(f"{path} is no regular file")
+    return content
 
 
 def _core_digest() -> str:
     """SHA-256 (hex) of the compiled walk and of what reads artefacts for it."""
     digest = hashlib.sha256()
-    for file in (_forest.__file__, _explain.__file__, artefact.__file__):
+    for file in (_forest.__file__, _explain.__file__, artefact.__file__, columns.__file__):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from fanxing_core import _forest
-from fanxing_core.artefact import Artefact
+from fanxing_core.artefact import FEATURES_MAX, Artefact
 from fanxing_core.columns import Columns, columns_of
 from fanxing_core.errors import ModelError
 from fanxing_core.forest import Forest
@@ -29,7 +29,7 @@ class Panel:
             end = start + len(forest.artefact.nodes)
             own = _own(together, forest.artefact, start, end)
             picks.append(own[0])
-            walks.append(_forest.Walk(forest.artefact, own[1], forest.machine))
+            walks.append(_forest.Walk(forest.artefact, own[1], forests[0].machine))
             start = end
         bins = _forest.Walk(replace(merged, roots=np.empty(0, "<u4")), together, forests[0].machine)
         self._walk = _forest.PanelWalk(bins, walks, picks)
@@ -46,12 +46,14 @@ class Panel:
 def _check(forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) -> None:
     if not forests or len(forests) != len(columns):
         raise ModelError("a panel needs forests, and columns for each")
+    if wide > FEATURES_MAX:
+        raise ModelError(f"a row has at most {FEATURES_MAX} columns")
     if len({forest.artefact.comparison for forest in forests}) > 1:
         raise ModelError("the forests of a panel must compare values in the same precision")
     for place, (forest, own) in enumerate(zip(forests, columns, strict=True)):
-        if len(own) != forest.features or not np.issubdtype(np.asarray(own).dtype, np.integer):
-            raise ModelError(f"forest {place} of the panel reads {forest.features} columns, not {len(own)}")
-        if len(own) and not 0 <= np.min(own) <= np.max(own) < wide:
+        if np.shape(own) != (forest.features,) or not np.issubdtype(np.asarray(own).dtype, np.integer):
+            raise ModelError(f"forest {place} of the panel reads {forest.features} columns, not {np.shape(own)}")
+        if not 0 <= np.min(own) <= np.max(own) < wide:
             raise ModelError(f"a column of forest {place} lies outside of the row")
 
 

@@ -49,11 +49,11 @@ cdef class Walk:
         forest.features = <const int32_t*> self._keep(columns.features)
         lines, pivots, cuts = columns.in_lines()
         forest.lines = <const int64_t*> self._keep(lines)
-        forest.pivots32 = <const float*> self._keep(rounded_up(pivots))
-        forest.cuts32 = <const float*> self._keep(rounded_up(cuts))
+        forest.pivots32 = <const float*> self._keep(aligned_copy(rounded_up(pivots)))
+        forest.cuts32 = <const float*> self._keep(aligned_copy(rounded_up(cuts)))
         if artefact.comparison == 64:
-            forest.pivots64 = <const double*> self._keep(pivots)
-            forest.cuts64 = <const double*> self._keep(cuts)
+            forest.pivots64 = <const double*> self._keep(aligned_copy(pivots))
+            forest.cuts64 = <const double*> self._keep(aligned_copy(cuts))
         forest.asked = <const int32_t*> self._keep(columns.questions)
         forest.category_offsets = <const uint32_t*> self._keep(artefact.category_offsets)
         forest.category_words = <const uint32_t*> self._keep(artefact.category_words)
@@ -307,3 +307,10 @@ def aligned(count, kind):
     raw = np.zeros(size + 64, "u1")
     start = -raw.ctypes.data % 64
     return raw[start: start + size].view(kind)
+
+
+def aligned_copy(array):
+    """The array where `aligned` would put it: a line of it in one cache line."""
+    copy = aligned(array.size, array.dtype)
+    copy[:] = array
+    return copy

@@ -1,10 +1,21 @@
 /* A row to bytes. Included for each type in which values meet cuts: REAL, AT_MOST, and the tables' fields by CUTS(). */
 
-/* Branch-free: what is missing, and what is below all cuts, comes as it likes. */
-static inline uint8_t FN(TYPED(plain_byte))(const REAL *pivots, const REAL *lines, REAL x) {
-    int line = AT_MOST(pivots, x);
-    line -= line > 0;
-    return (uint8_t)((LINE * line + AT_MOST(lines + LINE * line, x)) | -(x != x));
+/* The line is the one after whose first cut the value comes, or the first. */
+static inline uint8_t FN(TYPED(count_of))(const REAL *pivots, const REAL *lines, REAL x) {
+    int line = LINE * AT_MOST(pivots, x, 1);
+    return (uint8_t)(line + AT_MOST(lines + line, x, 0));
+}
+
+static inline uint8_t FN(TYPED(byte_of))(const REAL *pivots, const REAL *lines, REAL x) {
+    return (uint8_t)(FN(TYPED(count_of))(pivots, lines, x) | -(x != x)); /* MISSING, without a branch */
+}
+
+/* A column of a block: its bytes, and one more in the next ROWS places. */
+static __attribute__((noinline)) void FN(TYPED(bytes_of))(
+    const REAL *pivots, const REAL *lines, const REAL *values, uint8_t *bytes) {
+    for (int row = 0; row < ROWS; row++) bytes[row] = FN(TYPED(count_of))(pivots, lines, values[row]);
+    for (int row = 0; row < ROWS; row++) bytes[row] |= (uint8_t)-(values[row] != values[row]);
+    for (int row = 0; row < ROWS; row++) bytes[ROWS + row] = (uint8_t)(bytes[row] + 1);
 }
 
 /* 1 where a value goes right: by the set, or where it is missing by default. */

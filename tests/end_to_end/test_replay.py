@@ -14,6 +14,7 @@ from tests.berka_fixture import LOANS, write_bank
 from typer.testing import CliRunner
 
 from fanxing.cli import app
+from fanxing.commands import replaying
 from fanxing.errors import InvalidRequest
 from fanxing.flows.ports import KEYS, Range
 from fanxing.flows.score import asked, measure_dossier, read_dossier, row_digest, verdict_of
@@ -221,6 +222,12 @@ def test_out_of_fold_is_only_what_is_said_of_these_loans_by_the_policy_that_deci
     shutil.copytree(bank / "policy", tmp_path / "bare")
     (tmp_path / "bare" / OUT_OF_FOLD).unlink()
     assert replayed(bank / "data", tmp_path / "bare")["auc_of"] == "served"
+
+
+def test_a_policy_that_another_core_wrote_is_not_taken_from_the_cache(monkeypatch):
+    before = replaying._code_sha256()
+    monkeypatch.setattr(replaying, "CORE_DIGEST", "another")
+    assert replaying._code_sha256() != before
 
 
 def test_the_loans_of_one_account_stay_in_one_fold(bank):

@@ -23,6 +23,7 @@ import fanxing
 from fanxing.books import Books, read_books
 from fanxing.commands.failing import plain_failures
 from fanxing.launch import Launched, launched
+from fanxing.models.assess import CORE_DIGEST
 from fanxing.replay import (
     Replayed,
     auc,
@@ -142,7 +143,7 @@ def _trained(bank: berka.Bank, directory: Path) -> Path:
 
 
 def _code_sha256() -> str:
-    """Of everything of ours that makes a policy out of data: indicators, models, training, the policy to start from."""
+    """Of all of ours that makes a policy out of data: indicators, models, training, the policy to start from, the core."""
     package = Path(fanxing.__file__).parent
     sources = sorted(
         path
@@ -150,7 +151,7 @@ def _code_sha256() -> str:
         for path in (package / room).rglob("*")
         if path.suffix in {".py", ".toml", ".cel"}
     )
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return hashlib.sha256(CORE_DIGEST.encode() + b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def _trained(bank: berka.Bank, directory: Path) -> Path:
 
 
 def _code_sha256() -> str:
-    """Of all of ours that makes a policy out of data: indicators, models, training, the policy to start from, the core."""
+    """Of all of ours that makes a policy out of data: indicators, models, training, policy to start from, core."""
     package = Path(fanxing.__file__).parent
     sources = sorted(
         path

@@ -31,6 +31,7 @@ cdef extern from "panel.h":
         const int32_t* places
         const Dense* dense6
         const Dense* dense8
+        const float* dense_leaf32
         const uint32_t* tree_outputs
         const double* base
         double divisor, scale
@@ -92,5 +93,5 @@ cdef extern from "shapes.h":
     void lay_few_leaves(const CTree*, uint32_t, const double*, FewLeaves*) noexcept nogil
     int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
     void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
-    void lay_dense(const CTree*, uint32_t, int, Dense*) noexcept nogil
+    void lay_dense(const CTree*, uint32_t, int, Dense*, float*) noexcept nogil
     void lay_steps(const CTree*, int64_t, Step*, double*) noexcept nogil

@@ -122,27 +122,30 @@ cdef class Walk:
         cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * (small + large), "u1"))
         cdef uint64_t* missing = <uint64_t*> self._keep(aligned(small + large, "u8"))
         cdef float* leaf32 = NULL
+        cdef float* dense_leaf = NULL
         cdef double* leaf64 = NULL
         cdef Slot32* slot32 = NULL
         cdef Slot64* slot64 = NULL
         if forest.narrow:
             leaf32 = <float*> self._keep(aligned(TOP * small, "f4"))
+            dense_leaf = <float*> self._keep(aligned(4 * TOP * large, "f4"))
             slot32 = <Slot32*> self._keep(aligned(TOP * large * sizeof(Slot32), "u1"))
         else:
             leaf64 = <double*> self._keep(aligned(TOP * small, "f8"))
             slot64 = <Slot64*> self._keep(aligned(TOP * large * sizeof(Slot64), "u1"))
         cdef Dense* dense6 = <Dense*> self._keep(aligned(TOP * small * sizeof(Dense), "u1"))
         cdef Dense* dense8 = <Dense*> self._keep(aligned(4 * TOP * large * sizeof(Dense), "u1"))
-        forest.dense6, forest.dense8 = dense6, dense8
+        forest.dense6, forest.dense8, forest.dense_leaf32 = dense6, dense8, dense_leaf
         forest.feature, forest.bin, forest.missing_left = feature, bins, missing
         forest.leaf32, forest.leaf64, forest.slot32, forest.slot64 = leaf32, leaf64, slot32, slot64
         with nogil:
             for place in range(small):
                 lay_heap6(tree, root[place], feature + TOP * place, bins + TOP * place, missing + place,
                           leaf32 + TOP * place if leaf32 else NULL, leaf64 + TOP * place if leaf64 else NULL)
-                lay_dense(tree, root[place], 6, dense6 + TOP * place)
+                lay_dense(tree, root[place], 6, dense6 + TOP * place, NULL)
             for place in range(large):
-                lay_dense(tree, root[small + place], 8, dense8 + 4 * TOP * place)
+                lay_dense(tree, root[small + place], 8, dense8 + 4 * TOP * place,
+                          dense_leaf + 4 * TOP * place if dense_leaf else NULL)
                 lay_heap8(tree, root[small + place], feature + TOP * (small + place), bins + TOP * (small + place),
                           missing + small + place, slot32 + TOP * place if slot32 else NULL,
                           slot64 + TOP * place if slot64 else NULL)

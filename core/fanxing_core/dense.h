@@ -96,21 +96,38 @@ static void add_dense6(const Forest *forest, int64_t tree, const uint8_t *block,
     }
 }
 
+/* Of 256 leaves those with these numbers: each 32 by their last five bits, then one of the eight by the first ways. */
+static inline __attribute__((always_inline)) __m512 leaf_of_256(
+    const float *leaf, __m512i number, const uint64_t *ways, int shift) {
+    __m512 found[8];
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; k++)
+        found[k] = _mm512_permutex2var_ps(_mm512_load_ps(leaf + 32 * k), number, _mm512_load_ps(leaf + 32 * k + 16));
+#pragma GCC unroll 3
+    for (int way = 2, half = 1; way >= 0; way--, half *= 2) {
+        __mmask16 right = (__mmask16)(ways[way] >> shift);
+#pragma GCC unroll 4
+        for (int k = 0; k < 8; k += 2 * half) found[k] = _mm512_mask_mov_ps(found[k], right, found[k + half]);
+    }
+    return found[0];
+}
+
 static void add_dense8(const Forest *forest, int64_t tree, const uint8_t *block, float *sums32, double *sums64) {
     uint64_t masks[1 << 8] __attribute__((aligned(64))), ways[8];
     dense_masks(forest->dense8 + 4 * TOP * tree, block, 8, masks);
     dense_ways(masks, 8, ways);
-    uint8_t numbers[ROWS] __attribute__((aligned(64)));
-    _mm512_store_si512(numbers, dense_numbers(ways, 8));
-    /* A slot is eight leaves long, of which the last four are leaves: 4 n + k stands at 8 n + 4 + k. */
     if (forest->narrow) {
-        const float *slots = (const float *)(forest->slot32 + TOP * tree);
-        for (int part = 0; part < 4; part++) {
-            __m512i number = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(numbers + 16 * part)));
-            __m512i place = _mm512_add_epi32(number, _mm512_and_si512(number, _mm512_set1_epi32(~3)));
-            add_narrow(_mm512_i32gather_ps(place, slots + 4, 4), part, sums32, sums64);
-        }
+        __m512i numbers = dense_numbers(ways, 8);
+        const float *leaf = forest->dense_leaf32 + 4 * TOP * tree;
+#define PART(part) \
+        add_narrow(leaf_of_256(leaf, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(numbers, part)), ways, 16 * part), \
+                   part, sums32, sums64);
+        PART(0) PART(1) PART(2) PART(3)
+#undef PART
     } else {
+        /* A slot is eight leaves long, of which the last four are leaves: 4 n + k stands at 8 n + 4 + k. */
+        uint8_t numbers[ROWS] __attribute__((aligned(64)));
+        _mm512_store_si512(numbers, dense_numbers(ways, 8));
         const double *slots = (const double *)(forest->slot64 + TOP * tree);
         for (int part = 0; part < 8; part++) {
             __m512i number = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(numbers + 8 * part)));

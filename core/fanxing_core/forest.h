@@ -74,6 +74,7 @@ typedef struct {
     const int32_t *order; /* trees, by shape */
     const int32_t *places; /* where each tree stands in that order */
     const Dense *dense6, *dense8; /* (HEAP6 trees, TOP), (HEAP8 trees, 4 TOP) */
+    const float *dense_leaf32; /* (HEAP8 trees, 4 TOP), where leaves are narrow */
     const uint32_t *tree_outputs;
     const double *base;
     double divisor, scale;

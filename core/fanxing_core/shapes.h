@@ -160,7 +160,8 @@ static void lay_spread(const Tree *tree, uint32_t root, int64_t inner, Spread *s
     }
 }
 
-static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense) {
+/* `leaf`, where there is room for it, gets the leaves in a row. */
+static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense, float *leaf) {
     uint32_t places[8 * TOP];
     heap_places(tree, root, levels, places);
     for (uint32_t at = 1; at < 1u << levels; at++) {
@@ -169,6 +170,7 @@ static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense)
         dense[at].where = (uint16_t)(2 * tree->columns[node] + missing_left(tree, node));
         dense[at].bin = tree->bins[node];
     }
+    for (int at = 0; leaf && at < 1 << levels; at++) leaf[at] = (float)tree->nodes[places[(1 << levels) + at]].threshold;
 }
 
 /* All nodes, each in its place. */

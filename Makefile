@@ -14,7 +14,7 @@ help:  ## list the verbs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-SOURCES := $(wildcard core/fanxing_core/*.pyx core/fanxing_core/*.h proto/fanxing/*/*.proto proto/fanxing/*/*/*.proto) setup.py
+SOURCES := $(wildcard core/fanxing_core/*.pyx core/fanxing_core/*.pxd core/fanxing_core/*.h proto/fanxing/*/*.proto proto/fanxing/*/*/*.proto) setup.py
 .venv/.built: .venv/.installed $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@

@@ -242,7 +242,6 @@ cdef class PanelWalk:
 
     cdef CPanel panel
     cdef int machine, features, outputs
-    cdef int64_t trees
     cdef list _kept
 
     def __init__(self, Walk columns, list walks, picks):
@@ -257,7 +256,6 @@ cdef class PanelWalk:
             walk = walks[place]
             address[place] = <uint64_t> &walk.forest
             self.outputs += walk.outputs
-            self.trees += walk.forest.trees
         starts = np.concatenate(([0], np.cumsum([len(each) for each in picks]))).astype("i8")
         together = np.concatenate(picks).astype("i4")
         self._kept += [addresses, starts, together]

@@ -51,7 +51,7 @@ class NodeFlag(IntFlag):
 
 
 class Transform(IntEnum):
-    """From margins to predictions, in the sum's precision."""
+    """From margins to predictions; the first four in the sum's precision, the others in float64."""
 
     IDENTITY = 0
     SIGMOID = 1

@@ -9,6 +9,7 @@ from itertools import combinations
 import lightgbm
 import numpy as np
 import pytest
+import xgboost
 
 from fanxing_core import Forest
 from fanxing_core.artefact import NODE, Artefact, NodeFlag, Transform, read, write
@@ -286,7 +287,6 @@ def xgboost_tree(node):
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("depth", [1, 6, 12])
 def test_xgboost_says_the_same_within_float32(table, outputs, depth):
-    xgboost = pytest.importorskip("xgboost")
     rows, numbers = table
     objective = {"objective": "multi:softprob", "num_class": 3} if outputs > 1 else {"objective": "reg:squarederror"}
     labels = np.digitize(numbers, [-1, 1]) if outputs > 1 else numbers

@@ -31,7 +31,7 @@ type: build  ## mypy, strict
 	$(BIN)/mypy
 
 test: build  ## everything that must hold
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: build  ## race our trees against the peers that are installed: ratios, tables, var/bench/forest.png
 	$(BIN)/python -m tests.bench.race $(ARGS)

@@ -1,5 +1,5 @@
 # What the C headers hold, for _forest.pyx.
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "panel.h":
@@ -8,8 +8,6 @@ cdef extern from "panel.h":
     ctypedef struct Slot32:
         pass
     ctypedef struct Slot64:
-        pass
-    ctypedef struct Dense:
         pass
     ctypedef struct Spread:
         pass
@@ -29,9 +27,9 @@ cdef extern from "panel.h":
         int needs_two, sum32, narrow
         const int32_t* order
         const int32_t* places
-        const Dense* dense6
-        const Dense* dense8
-        const float* dense_leaf32
+        const uint16_t* dense_offset
+        const uint8_t* dense_bin
+        const uint8_t* dense_more
         const uint32_t* tree_outputs
         const double* base
         double divisor, scale
@@ -81,8 +79,15 @@ cdef extern from "shapes.h":
         const uint8_t* bins
     int32_t depth_of(const CTree*, uint32_t) noexcept nogil
     int32_t last_column_of(const CTree*, uint32_t) noexcept nogil
-    void lay_heap6(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, float*, double*) noexcept nogil
-    void lay_heap8(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*, Slot32*, Slot64*) noexcept nogil
+    void lay_top(const CTree*, uint32_t, uint8_t*, uint8_t*, uint64_t*) noexcept nogil
+    void lay_slots(const CTree*, uint32_t, Slot32*, Slot64*) noexcept nogil
+    ctypedef struct Dense:
+        uint16_t* offset
+        uint8_t* bin
+        uint8_t* more
+        float* leaf32
+        double* leaf64
+    void lay_dense(const CTree*, uint32_t, int, int64_t, const Dense*) noexcept nogil
     ctypedef struct FewLeaves:
         uint8_t* feature
         uint8_t* bin
@@ -93,5 +98,4 @@ cdef extern from "shapes.h":
     void lay_few_leaves(const CTree*, uint32_t, const double*, FewLeaves*) noexcept nogil
     int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
     void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
-    void lay_dense(const CTree*, uint32_t, int, Dense*, float*) noexcept nogil
     void lay_steps(const CTree*, int64_t, Step*, double*) noexcept nogil

@@ -3,7 +3,7 @@
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fanxing_core.columns import rounded_up
 from fanxing_core.errors import ModelError
@@ -117,37 +117,35 @@ cdef class Walk:
     cdef _lay_heaps(self, CTree* tree, ordered):
         cdef CForest* forest = &self.forest
         cdef Py_ssize_t small = forest.of_shape[HEAP6], large = forest.of_shape[HEAP8], place
+        cdef Py_ssize_t both = small + large, nodes = TOP * small + 4 * TOP * large
         cdef const uint32_t[::1] root = ordered
-        cdef uint8_t* feature = <uint8_t*> self._keep(aligned(TOP * (small + large), "u1"))
-        cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * (small + large), "u1"))
-        cdef uint64_t* missing = <uint64_t*> self._keep(aligned(small + large, "u8"))
-        cdef float* leaf32 = NULL
-        cdef float* dense_leaf = NULL
-        cdef double* leaf64 = NULL
+        cdef uint8_t* feature = <uint8_t*> self._keep(aligned(TOP * both, "u1"))
+        cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * both, "u1"))
+        cdef uint64_t* missing = <uint64_t*> self._keep(aligned(both, "u8"))
+        cdef Dense dense
         cdef Slot32* slot32 = NULL
         cdef Slot64* slot64 = NULL
+        dense.offset = <uint16_t*> self._keep(aligned(nodes, "u2"))
+        dense.bin = <uint8_t*> self._keep(aligned(nodes, "u1"))
+        dense.more = <uint8_t*> self._keep(aligned(nodes, "u1"))
+        dense.leaf32 = dense.leaf64 = NULL
         if forest.narrow:
-            leaf32 = <float*> self._keep(aligned(TOP * small, "f4"))
-            dense_leaf = <float*> self._keep(aligned(4 * TOP * large, "f4"))
+            dense.leaf32 = <float*> self._keep(aligned(nodes, "f4"))
             slot32 = <Slot32*> self._keep(aligned(TOP * large * sizeof(Slot32), "u1"))
         else:
-            leaf64 = <double*> self._keep(aligned(TOP * small, "f8"))
+            dense.leaf64 = <double*> self._keep(aligned(nodes, "f8"))
             slot64 = <Slot64*> self._keep(aligned(TOP * large * sizeof(Slot64), "u1"))
-        cdef Dense* dense6 = <Dense*> self._keep(aligned(TOP * small * sizeof(Dense), "u1"))
-        cdef Dense* dense8 = <Dense*> self._keep(aligned(4 * TOP * large * sizeof(Dense), "u1"))
-        forest.dense6, forest.dense8, forest.dense_leaf32 = dense6, dense8, dense_leaf
         forest.feature, forest.bin, forest.missing_left = feature, bins, missing
-        forest.leaf32, forest.leaf64, forest.slot32, forest.slot64 = leaf32, leaf64, slot32, slot64
+        forest.dense_offset, forest.dense_bin, forest.dense_more = dense.offset, dense.bin, dense.more
+        forest.leaf32, forest.leaf64, forest.slot32, forest.slot64 = dense.leaf32, dense.leaf64, slot32, slot64
         with nogil:
+            for place in range(both):
+                lay_top(tree, root[place], feature + TOP * place, bins + TOP * place, missing + place)
             for place in range(small):
-                lay_heap6(tree, root[place], feature + TOP * place, bins + TOP * place, missing + place,
-                          leaf32 + TOP * place if leaf32 else NULL, leaf64 + TOP * place if leaf64 else NULL)
-                lay_dense(tree, root[place], 6, dense6 + TOP * place, NULL)
+                lay_dense(tree, root[place], 6, TOP * place, &dense)
             for place in range(large):
-                lay_dense(tree, root[small + place], 8, dense8 + 4 * TOP * place,
-                          dense_leaf + 4 * TOP * place if dense_leaf else NULL)
-                lay_heap8(tree, root[small + place], feature + TOP * (small + place), bins + TOP * (small + place),
-                          missing + small + place, slot32 + TOP * place if slot32 else NULL,
+                lay_dense(tree, root[small + place], 8, TOP * (small + 4 * place), &dense)
+                lay_slots(tree, root[small + place], slot32 + TOP * place if slot32 else NULL,
                           slot64 + TOP * place if slot64 else NULL)
 
     cdef _lay_few_leaves(self, CTree* tree, few, topped, const double* covers):

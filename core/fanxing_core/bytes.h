@@ -10,12 +10,18 @@ static inline uint8_t FN(TYPED(byte_of))(const REAL *pivots, const REAL *lines, 
     return (uint8_t)(FN(TYPED(count_of))(pivots, lines, x) | -(x != x)); /* MISSING, without a branch */
 }
 
-/* A column of a block: its bytes, and one more in the next ROWS places. */
+/* The bytes of a column of a block. */
 static __attribute__((noinline)) void FN(TYPED(bytes_of))(
     const REAL *pivots, const REAL *lines, const REAL *values, uint8_t *bytes) {
+#if WIDE
+    int32_t first[ROWS] __attribute__((aligned(64)));
+    TYPED(lines_of)(pivots, values, first);
+    for (int row = 0; row < ROWS; row++)
+        bytes[row] = (uint8_t)(first[row] + AT_MOST(lines + first[row], values[row], 0));
+#else
     for (int row = 0; row < ROWS; row++) bytes[row] = FN(TYPED(count_of))(pivots, lines, values[row]);
+#endif
     for (int row = 0; row < ROWS; row++) bytes[row] |= (uint8_t)-(values[row] != values[row]);
-    for (int row = 0; row < ROWS; row++) bytes[ROWS + row] = (uint8_t)(bytes[row] + 1);
 }
 
 /* 1 where a value goes right: by the set, or where it is missing by default. */

@@ -12,6 +12,7 @@
 #define TOP 64 /* places of a heap of six levels; place 0 is not used */
 #define WIDE_MAX 256 /* columns that four wide registers hold */
 #define ROWS 64 /* rows of a block */
+#define NEAR 16 /* columns of a block that are read together */
 
 /* One node of a tree of any shape. Goes on to left + (byte >= bin); a leaf has a bin that no byte reaches, and
    stays where it is. `where` is twice the column, plus one where missing goes left. */
@@ -40,12 +41,6 @@ typedef struct {
 #define MISSING_LEFT 2
 #define CATEGORY_RIGHT 8
 
-/* A node of a heap as rows of a block meet it. */
-typedef struct {
-    uint16_t where;
-    uint8_t bin, unused;
-} Dense;
-
 enum Shape { HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES };
 
 /* A node as rows of a block are parted by it. Children are numbered within the tree: inner nodes, then leaves. */
@@ -73,16 +68,16 @@ typedef struct {
     int sum32, narrow; /* leaves are summed as float32; leaves are stored as float32 */
     const int32_t *order; /* trees, by shape */
     const int32_t *places; /* where each tree stands in that order */
-    const Dense *dense6, *dense8; /* (HEAP6 trees, TOP), (HEAP8 trees, 4 TOP) */
-    const float *dense_leaf32; /* (HEAP8 trees, 4 TOP), where leaves are narrow */
+    const uint16_t *dense_offset; /* where a node's column begins in a block; (HEAP6 trees, TOP), then (HEAP8, 4 TOP) */
+    const uint8_t *dense_bin, *dense_more; /* of the same shapes; more: 1 where missing goes left */
+    const float *leaf32; /* of the same shapes; null where leaves are not narrow */
+    const double *leaf64; /* null where they are */
     const uint32_t *tree_outputs;
     const double *base;
     double divisor, scale;
     int transform;
     const uint8_t *feature, *bin; /* (HEAP6 then HEAP8 trees, TOP) */
     const uint64_t *missing_left; /* one bit a place */
-    const float *leaf32; /* (HEAP6 trees, TOP) */
-    const double *leaf64;
     const Slot32 *slot32; /* (HEAP8 trees, TOP) */
     const Slot64 *slot64;
     const uint8_t *few_feature, *few_bin; /* (pairs of FEW_LEAVES, then TOPPED trees, TOP) */

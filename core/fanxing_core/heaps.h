@@ -56,6 +56,14 @@ static inline __attribute__((always_inline)) void walk_heaps6(
     }
 }
 
+/* The leaf below a slot. The first answer is the second node's number: a branch there would be guessed wrong half the
+   time. */
+#define BELOW(slot) ({ \
+        __auto_type at = slot; \
+        uint32_t right = two[at->where[0]] >= at->bin[0]; \
+        at->leaf[2 * right + (two[at->where[1 + right]] >= at->bin[1 + right])]; \
+    })
+
 static inline __attribute__((always_inline)) void walk_heaps8(
     const Forest *forest, const WideRow *row, int narrow_row, const uint8_t *two, const int32_t *order, double *leaves) {
     uint32_t exit[AHEAD];
@@ -68,18 +76,9 @@ static inline __attribute__((always_inline)) void walk_heaps8(
             else __builtin_prefetch(forest->slot64 + exit[k]);
         }
         if (forest->narrow)
-            for (int64_t k = 0; k < many; k++) {
-                const Slot32 *slot = forest->slot32 + exit[k];
-                uint32_t a = two[slot->where[0]] >= slot->bin[0];
-                uint32_t low = two[slot->where[1]] >= slot->bin[1], high = two[slot->where[2]] >= slot->bin[2];
-                leaves[order[first + k]] = slot->leaf[2 * a + (a ? high : low)];
-            }
+            for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = BELOW(forest->slot32 + exit[k]);
         else
-            for (int64_t k = 0; k < many; k++) {
-                const Slot64 *slot = forest->slot64 + exit[k];
-                uint32_t a = two[slot->where[0]] >= slot->bin[0];
-                uint32_t low = two[slot->where[1]] >= slot->bin[1], high = two[slot->where[2]] >= slot->bin[2];
-                leaves[order[first + k]] = slot->leaf[2 * a + (a ? high : low)];
-            }
+            for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = BELOW(forest->slot64 + exit[k]);
     }
 }
+#undef BELOW

@@ -100,7 +100,7 @@ static inline void FN(add_tree)(const Forest *forest, int64_t tree, const uint8_
 /* Many rows: blocks of ROWS, BLOCKS of them at a time, so that a few trees stay near while all of them pass. */
 static void FN(margins_by_block)(
     const Forest *forest, const void *rows, int is_float, int64_t count, const Scratch *scratch, double *out) {
-    int64_t outputs = forest->outputs, block_bytes = 2 * ROWS * forest->columns;
+    int64_t outputs = forest->outputs, block_bytes = ROWS * forest->columns;
     for (int64_t first = 0; first < count; first += BLOCKS * ROWS) {
         int64_t many = count - first < BLOCKS * ROWS ? count - first : BLOCKS * ROWS, blocks = (many + ROWS - 1) / ROWS;
         for (int64_t block = 0; block < blocks; block++) {

@@ -45,10 +45,10 @@ static void heap_places(const Tree *tree, uint32_t root, int levels, uint32_t *p
     }
 }
 
-static void lay_top(const Tree *tree, const uint32_t *places, uint8_t *feature, uint8_t *bin, uint64_t *missing) {
-    *missing = 0;
-    memset(feature, 0, TOP);
-    memset(bin, 0, TOP);
+/* The top six levels of a heap as one row goes down. */
+static void lay_top(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t *bin, uint64_t *missing) {
+    uint32_t places[2 * TOP];
+    heap_places(tree, root, 6, places);
     for (uint32_t at = 1; at < TOP; at++) {
         uint32_t node = places[at];
         if (tree->nodes[node].feature < 0) continue;
@@ -58,23 +58,10 @@ static void lay_top(const Tree *tree, const uint32_t *places, uint8_t *feature, 
     }
 }
 
-static void lay_heap6(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t *bin, uint64_t *missing, float *leaf32,
-                      double *leaf64) {
-    uint32_t places[2 * TOP];
-    heap_places(tree, root, 6, places);
-    lay_top(tree, places, feature, bin, missing);
-    for (int at = 0; at < TOP; at++) {
-        double leaf = tree->nodes[places[TOP + at]].threshold;
-        if (leaf32) leaf32[at] = (float)leaf;
-        else leaf64[at] = leaf;
-    }
-}
-
-static void lay_heap8(const Tree *tree, uint32_t root, uint8_t *feature, uint8_t *bin, uint64_t *missing, Slot32 *slot32,
-                      Slot64 *slot64) {
+/* Levels seven and eight as one row goes down; one of the two kinds of slots is null. */
+static void lay_slots(const Tree *tree, uint32_t root, Slot32 *slot32, Slot64 *slot64) {
     uint32_t places[8 * TOP];
     heap_places(tree, root, 8, places);
-    lay_top(tree, places, feature, bin, missing);
     for (uint32_t exit = 0; exit < TOP; exit++) {
         uint32_t below[3] = {TOP + exit, 2 * (TOP + exit), 2 * (TOP + exit) + 1};
         for (int k = 0; k < 3; k++) {
@@ -160,17 +147,29 @@ static void lay_spread(const Tree *tree, uint32_t root, int64_t inner, Spread *s
     }
 }
 
-/* `leaf`, where there is room for it, gets the leaves in a row. */
-static void lay_dense(const Tree *tree, uint32_t root, int levels, Dense *dense, float *leaf) {
+/* A heap of `levels` as rows of a block go down, and its leaves in a row. */
+typedef struct {
+    uint16_t *offset;
+    uint8_t *bin, *more;
+    float *leaf32; /* or null, and leaf64 not */
+    double *leaf64;
+} Dense;
+
+static void lay_dense(const Tree *tree, uint32_t root, int levels, int64_t first, const Dense *to) {
     uint32_t places[8 * TOP];
     heap_places(tree, root, levels, places);
     for (uint32_t at = 1; at < 1u << levels; at++) {
         uint32_t node = places[at];
         if (tree->nodes[node].feature < 0) continue; /* at least 0: right, to the same leaf */
-        dense[at].where = (uint16_t)(2 * tree->columns[node] + missing_left(tree, node));
-        dense[at].bin = tree->bins[node];
+        to->offset[first + at] = (uint16_t)(ROWS * tree->columns[node]);
+        to->bin[first + at] = tree->bins[node];
+        to->more[first + at] = (uint8_t)missing_left(tree, node);
     }
-    for (int at = 0; leaf && at < 1 << levels; at++) leaf[at] = (float)tree->nodes[places[(1 << levels) + at]].threshold;
+    for (int64_t at = 0; at < 1 << levels; at++) {
+        double leaf = tree->nodes[places[(1 << levels) + at]].threshold;
+        if (to->leaf32) to->leaf32[first + at] = (float)leaf;
+        else to->leaf64[first + at] = leaf;
+    }
 }
 
 /* All nodes, each in its place. */

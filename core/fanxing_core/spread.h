@@ -9,8 +9,9 @@ static void add_spread(
     int64_t inner = forest->spread_starts[tree + 1] - forest->spread_starts[tree];
     reach[0] = ~0ull;
     for (int64_t at = 0; at < inner; at++) {
-        uint64_t right = _mm512_cmpge_epu8_mask(
-            _mm512_load_si512(block + ROWS * (size_t)spread[at].where), _mm512_set1_epi8((char)spread[at].bin));
+        __m512i bytes = _mm512_load_si512(block + ROWS * (size_t)(spread[at].where >> 1));
+        bytes = _mm512_add_epi8(bytes, _mm512_set1_epi8((char)(spread[at].where & 1)));
+        uint64_t right = _mm512_cmpge_epu8_mask(bytes, _mm512_set1_epi8((char)spread[at].bin));
         reach[spread[at].left] = reach[at] & ~right;
         reach[spread[at].right] = reach[at] & right;
     }

@@ -45,7 +45,8 @@ static inline void FN(add_steps)(
         for (int32_t level = 0; level < depth; level++)
             for (int k = 0; k < TOGETHER; k++) {
                 Step step = steps[at[k]];
-                at[k] = step.left + (block[(step.where_bin >> 9) * ROWS + (uint32_t)(row + k)] >= (step.where_bin & 511));
+                uint8_t byte = block[(step.where_bin >> 10) * ROWS + (uint32_t)(row + k)];
+                at[k] = step.left + ((uint8_t)(byte + (step.where_bin >> 9 & 1)) >= (step.where_bin & 511));
             }
         if (sums32)
             for (int k = 0; k < TOGETHER; k++) sums32[row + k] += (float)forest->step_leaf[at[k]];

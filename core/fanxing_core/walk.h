@@ -44,7 +44,7 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
     if (forest->outputs == 1 && forest->sum32) {
         float sum = (float)forest->base[0];
         for (int64_t tree = 0; tree < forest->trees; tree++) sum += (float)leaves[tree];
-        out[0] = sum / (float)forest->divisor;
+        out[0] = forest->divisor == 1 ? sum : sum / (float)forest->divisor;
     } else if (forest->outputs == 1) {
         double sum = forest->base[0];
         for (int64_t tree = 0; tree < forest->trees; tree++) sum += leaves[tree];
@@ -71,7 +71,7 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
 
 #if defined(__x86_64__)
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt")
+#pragma GCC target("avx2,fma,bmi,bmi2,lzcnt,popcnt")
 #define FN(name) FN_(name, _avx2)
 #define AVX2 1
 #include "machine.h"
@@ -79,7 +79,7 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
 #undef FN
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,bmi,bmi2,popcnt")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,fma,bmi,bmi2,lzcnt,popcnt")
 #define FN(name) FN_(name, _avx512)
 #define WIDE 1
 #include "machine.h"
@@ -91,11 +91,10 @@ static void add_leaves(const Forest *forest, const double *leaves, double *out) 
 static int best_machine(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    int bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
-    if (bits && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
         return MACHINE_AVX512;
-    if (bits && __builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         return MACHINE_AVX2;
 #endif
     return PORTABLE;
@@ -130,7 +129,7 @@ static int forest_margins(
     int by_block = count >= ROWS / 2 && forest->columns <= COLUMNS_BLOCK_MAX && forest->outputs <= OUTPUTS_BLOCK_MAX;
     size_t columns = in_lines((size_t)(forest->columns > WIDE_MAX ? forest->columns : WIDE_MAX));
     size_t sizes[] = {columns, 2 * columns, in_lines(sizeof(double) * (size_t)forest->trees),
-                      by_block ? (size_t)(2 * BLOCKS * ROWS * forest->columns) : 0,
+                      by_block ? (size_t)(BLOCKS * ROWS * forest->columns) : 0,
                       by_block ? (size_t)(sizeof(double) * BLOCKS * ROWS) * (size_t)forest->outputs : 0};
     size_t needed = 0;
     for (int k = 0; k < 5; k++) needed += sizes[k];

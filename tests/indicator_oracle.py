@@ -11,7 +11,7 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from fanxing.facts import FactKind, WorksKind
-from fanxing.indicators.catalogue import NAMES
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import Exposure
 from fanxing.payments import CodeKind, Instrument, PaymentKind
 
@@ -40,11 +40,12 @@ def local_day(occurred_us, zone):
 class Net:
     """A receipt and what was sent back of it."""
 
-    def __init__(self, receipt, seen, as_of_us):
+    def __init__(self, receipt, seen, as_of_us, zone):
         refunds = [each for each in seen if each.kind == PaymentKind.REFUND and each.refund_of == receipt.payment_id]
         soon = [each for each in refunds if each.occurred_us - receipt.occurred_us <= 14 * DAY]
         self.at, self.payer, self.device = receipt.occurred_us, receipt.payer_token, receipt.device_token
         self.gross, self.age = receipt.amount_fen, as_of_us - receipt.occurred_us
+        self.days_ago = local_day(as_of_us, zone) - local_day(receipt.occurred_us, zone)
         self.back = min(self.gross, sum(each.amount_fen for each in refunds))
         self.early = min(self.gross, sum(each.amount_fen for each in soon))
         self.net = self.gross - self.back
@@ -53,6 +54,11 @@ class Net:
 
 def young(nets, days, first=0):
     return [each for each in nets if first * DAY <= each.age < days * DAY]
+
+
+def lately(nets, days):
+    """Of the last local days, today included."""
+    return [each for each in nets if each.days_ago < days]
 
 
 def total(nets):
@@ -81,37 +87,38 @@ def deviation(numbers):
 def of_receipts(nets, every, merchant):
     values = {}
     for days in WINDOWS:
-        recent = young(nets, days)
+        recent = lately(nets, days)
         values[f"receipts_count_{days}d"] = len(recent)
         values[f"receipts_fen_{days}d"] = total(recent)
         values[f"payers_distinct_{days}d"] = len(payers(recent))
     for days in (30, 90, 180):
-        recent = young(nets, days)
+        recent = lately(nets, days)
         values[f"receipts_mean_fen_{days}d"] = share(total(recent), len(recent))
         values[f"receipts_max_fen_{days}d"] = max((each.net for each in recent), default=None)
-    quarter, month = young(nets, 90), young(nets, 30)
-    before = young(nets, 90, 30)
+    quarter, month = lately(nets, 90), lately(nets, 30)
+    before = [each for each in quarter if each.days_ago >= 30]
     started = any(each.age >= 60 * DAY for each in nets)
     values["receipts_deviation_fen_90d"] = deviation([each.net for each in quarter])
     values["receipts_trend_90d"] = share(total(month), total(before) / 2) if started else None
-    earlier = payers(each for each in nets if each.age >= 30 * DAY)
+    earlier = payers(each for each in nets if each.days_ago >= 30)
     values["payers_new_30d"] = len(payers(month) - earlier)
     values["payers_returning_30d"] = len(payers(month) & earlier)
     repeated = [payer for payer in payers(quarter) if len(paid_by(quarter, payer)) >= 2]
     values["payer_repeat_rate_90d"] = share(len(repeated), len(payers(quarter)))
     for days in (30, 90):
-        recent = young(nets, days)
+        recent = lately(nets, days)
         top = max((total(paid_by(recent, payer)) for payer in payers(recent)), default=0)
         values[f"payer_top_share_{days}d"] = share(top, total(recent))
-        gross = young(every, days)
-        values[f"refund_count_{days}d"] = sum(each.back > 0 for each in gross)
+        gross = lately(every, days)
+        values[f"refunds_count_{days}d"] = sum(each.back > 0 for each in gross)
         values[f"refund_share_{days}d"] = share(sum(each.back for each in gross), sum(each.gross for each in gross))
     crowd = {d for d in DEVICES if d and len(payers(each for each in quarter if each.device == d)) >= 5}
     shared = [each for each in quarter if each.device and each.device in crowd | {merchant.device_token}]
+    owner = merchant.controller_token
     parts = {
-        "credit_share_90d": [each for each in quarter if each.credit],
-        "personal_code_share_90d": [each for each in quarter if each.personal],
-        "self_payment_share_90d": [each for each in quarter if each.payer and each.payer == merchant.controller_token],
+        "receipts_fen_by_credit_90d_share": [each for each in quarter if each.credit],
+        "receipts_fen_personal_code_90d_share": [each for each in quarter if each.personal],
+        "receipts_fen_own_90d_share": [each for each in quarter if each.payer and each.payer == owner],
         "shared_device_share_90d": shared,
     }
     return values | {name: share(total(part), total(quarter)) for name, part in parts.items()}
@@ -129,21 +136,28 @@ def of_days(nets, as_of_us, zone):
             run = 0 if day in days else run + 1
             longest = max(longest, run)
         values[f"longest_gap_days_{window}d"] = longest if days else None
-    quarter = young(nets, 90)
+    quarter = lately(nets, 90)
     night = [each for each in quarter if wall(each.at, zone).hour < 6]
-    return values | {"night_share_90d": share(len(night), len(quarter))}
+    return values | {"receipts_count_night_90d_share": share(len(night), len(quarter))}
 
 
-def of_flows(seen, nets, as_of_us):
+def of_flows(seen, nets, as_of_us, zone):
+    def days_ago(each):
+        return local_day(as_of_us, zone) - local_day(each.occurred_us, zone)
+
+    def in_order(each):
+        return wall(each.occurred_us, zone), each.known_us, len(each.payment_id), each.payment_id
+
     out = [each for each in seen if each.kind == PaymentKind.OUTFLOW]
-    told = sorted((each for each in seen if each.balance_after_fen is not None), key=lambda each: each.occurred_us)
-    values = {"balance_last_fen": told[-1].balance_after_fen if told else None}
+    balanced = [each for each in seen if each.balance_after_fen is not None and each.kind != PaymentKind.REFUND]
+    told, values = sorted(balanced, key=in_order), {}
     for days in WINDOWS:
-        gone = [each.amount_fen for each in out if as_of_us - each.occurred_us < days * DAY]
-        left = [each.balance_after_fen for each in told if as_of_us - each.occurred_us < days * DAY]
+        gone = [each.amount_fen for each in out if days_ago(each) < days]
+        left = [each.balance_after_fen for each in told if days_ago(each) < days]
+        values[f"balance_last_fen_{days}d"] = left[-1] if left else None
         values[f"outflow_fen_{days}d"] = sum(gone)
         values[f"outflow_count_{days}d"] = len(gone)
-        values[f"net_flow_fen_{days}d"] = total(young(nets, days)) - sum(gone)
+        values[f"net_flow_fen_{days}d"] = total(lately(nets, days)) - sum(gone)
         values[f"balance_min_fen_{days}d"] = min(left, default=None)
         values[f"balance_mean_fen_{days}d"] = share(sum(left), len(left))
         values[f"balance_deviation_fen_{days}d"] = deviation(left)
@@ -152,7 +166,7 @@ def of_flows(seen, nets, as_of_us):
     values["days_since_last_payment"] = min(ages, default=None)
     values["days_since_first_payment"] = max(ages, default=None)
     values["months_of_trade"] = max((Fraction(each.age, DAY) for each in nets), default=0) / Fraction("30.4375")
-    return {name: value for name, value in values.items() if name in NAMES}
+    return {name: value for name, value in values.items() if name in STANDARD}
 
 
 def vouchers(payer, merchant):
@@ -263,9 +277,9 @@ def of_ask(ask, values):
 def expected(case):
     merchant, as_of_us, known_us, zone = case["merchant"], case["as_of_us"], case["known_us"], case["zone"]
     seen = [each for each in case["log"] if each.known_us <= known_us and each.occurred_us <= as_of_us]
-    every = [Net(each, seen, as_of_us) for each in seen if each.kind == PaymentKind.RECEIPT]
+    every = [Net(each, seen, as_of_us, zone) for each in seen if each.kind == PaymentKind.RECEIPT]
     nets = [each for each in every if each.net > 0]
-    values = of_receipts(nets, every, merchant) | of_days(nets, as_of_us, zone) | of_flows(seen, nets, as_of_us)
+    values = of_receipts(nets, every, merchant) | of_days(nets, as_of_us, zone) | of_flows(seen, nets, as_of_us, zone)
     values |= of_evidence(seen, every, nets, merchant, as_of_us, zone)
     values |= of_facts(case["facts"], merchant, local_day(as_of_us, zone), case["ask"].term_months)
     values |= {name: getattr(case["exposure"], name) for name in Exposure.__dataclass_fields__}

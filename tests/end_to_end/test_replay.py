@@ -19,7 +19,7 @@ from fanxing.errors import InvalidRequest
 from fanxing.flows.ports import KEYS, Range
 from fanxing.flows.score import asked, measure_dossier, read_dossier, row_digest, verdict_of
 from fanxing.flows.world import World
-from fanxing.indicators.catalogue import NAMES
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.lending.application import Application
 from fanxing.replay import _auc, _id
 from fanxing.store.open import open_store
@@ -70,7 +70,7 @@ async def test_every_stored_decision_is_computed_again_from_what_was_known_then(
         ask = asked(policy, application.requested_fen, application.requested_term_months)
         dossier = await read_dossier(institution, decision.merchant_id, world)
         known_us = decision.known_us
-        row = measure_dossier(dossier, ask, decision.as_of_us, known_us, None, institution.time_zone)
+        row = measure_dossier(policy.reads, dossier, ask, decision.as_of_us, known_us, None, institution.time_zone)
         assert row_digest(row) == decision.row_digest
         assert dossier.history.known(known_us).through_seq == decision.merchant_seq
         assert verdict_of(policy, row, dossier.merchant.category) == decision.verdict
@@ -92,7 +92,7 @@ def test_movements_of_the_day_and_later_change_no_score(bank, place):
     kept = {each: found for each, found in whole.payments.items() if each < day}
     assert sum(map(len, kept.values())) < sum(map(len, whole.payments.values()))
     cut = Bank(whole.merchants, kept, whole.loans, whole.sha256)
-    assert rows_of(cut)[place].tobytes() == rows_of(whole)[place].tobytes()
+    assert rows_of(cut, STANDARD)[place].tobytes() == rows_of(whole, STANDARD)[place].tobytes()
 
 
 def test_training_writes_the_same_model_again(bank, tmp_path):
@@ -232,11 +232,11 @@ def test_a_policy_that_another_core_wrote_is_not_taken_from_the_cache(monkeypatc
 
 def test_the_loans_of_one_account_stay_in_one_fold(bank):
     whole = read_bank(bank / "data")
-    rows = rows_of(whole)
+    rows = rows_of(whole, STANDARD)
     chance = np.random.default_rng(3)
     outcomes = chance.integers(2, size=len(rows))
     twice = Task(
-        columns=NAMES,
+        columns=STANDARD,
         rows=np.tile(rows, (2, 1)),
         outcomes=np.tile(outcomes, 2),
         monotone={},

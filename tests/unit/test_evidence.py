@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import NAMES
 from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph, evidence, wallet_evidence
 from fanxing.indicators.history import EMPTY, fold
@@ -201,8 +200,8 @@ def bought(hands, age_days=400, fakes=300):
         for seq, each in enumerate(accounts, 1)
     ]
     ask = Ask(requested_fen=None, term_months=12)
-    row = measure(mine, fold(EMPTY, log), (), graph, NOTHING_DRAWN, ask, NOW_US, "Asia/Shanghai")
-    return row[NAMES.index("evidence_b")]
+    row = measure(("evidence_b",), mine, fold(EMPTY, log), (), graph, NOTHING_DRAWN, ask, NOW_US, "Asia/Shanghai")
+    return row[0]
 
 
 @pytest.mark.parametrize("hands", [0, 1, 2, 3])

@@ -12,7 +12,7 @@ from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expe
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind, known_facts
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import NAMES
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
 from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import EMPTY, fold
@@ -166,7 +166,7 @@ def cases(draw):
 def measured(case, log):
     history = fold(fold(EMPTY, log[: case["cut"]]), log[case["cut"] :]).known(case["known_us"])
     rest = case["exposure"], case["ask"], case["as_of_us"], case["zone"]
-    return measure(case["merchant"], history, case["facts"], PayerGraph(CLUSTERS, {}, VOUCHING, ""), *rest)
+    return measure(STANDARD, case["merchant"], history, case["facts"], PayerGraph(CLUSTERS, {}, VOUCHING, ""), *rest)
 
 
 def equal(found, wanted):
@@ -176,8 +176,8 @@ def equal(found, wanted):
 
 
 def differences(case):
-    wanted, found = expected(case), dict(zip(NAMES, measured(case, case["log"]).tolist(), strict=True))
-    return {name: (found[name], wanted.get(name)) for name in NAMES if not equal(found[name], wanted.get(name))}
+    wanted, found = expected(case), dict(zip(STANDARD, measured(case, case["log"]).tolist(), strict=True))
+    return {name: (found[name], wanted.get(name)) for name in STANDARD if not equal(found[name], wanted.get(name))}
 
 
 @given(cases())

@@ -7,6 +7,7 @@ import pytest
 from fanxing.facts import known_facts
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
@@ -30,7 +31,7 @@ def town():
 
 
 def row(merchant, history, graph, facts=(), as_of_us=CUT_US):
-    return measure(merchant, history, facts, graph, NOTHING_DRAWN, ASK, as_of_us, TIME_ZONE).tobytes()
+    return measure(STANDARD, merchant, history, facts, graph, NOTHING_DRAWN, ASK, as_of_us, TIME_ZONE).tobytes()
 
 
 def test_payments_known_later_change_no_bit(town):

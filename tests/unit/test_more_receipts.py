@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import NAMES
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
 from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.indicators.history import EMPTY, fold
@@ -156,12 +156,12 @@ def measured(trade, log):
     numbered = [replace(each, merchant_seq=seq) for seq, each in enumerate(log, 1)]
     graph = PayerGraph({"shop": 0}, {}, VOUCHING, "")
     rest = graph, trade["exposure"], ASK, NOW_US, TIME_ZONE
-    row = measure(trade["shop"], fold(EMPTY, numbered), trade["facts"], *rest)
+    row = measure(STANDARD, trade["shop"], fold(EMPTY, numbered), trade["facts"], *rest)
     return {name: value for name, value in present(row).items() if name in READ}
 
 
 def present(row):
-    return {name: value for name, value in zip(NAMES, row.tolist(), strict=True) if not math.isnan(value)}
+    return {name: value for name, value in zip(STANDARD, row.tolist(), strict=True) if not math.isnan(value)}
 
 
 def caps_and_limit(rules, trade, values):
@@ -264,15 +264,15 @@ def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit
         log = [replace(each, known_us=at_us) for each in logs_of[one.merchant.merchant_id]]
         mixed = [replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
         first, other = (
-            measure(one.merchant, fold(EMPTY, each), (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
+            measure(STANDARD, one.merchant, fold(EMPTY, each), (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
             for each in (log, mixed)
         )
-        read = [NAMES.index(name) for name in sorted(READ)]
+        read = [STANDARD.index(name) for name in sorted(READ)]
         assert first[read].tobytes() == other[read].tobytes()
 
 
 def town_limit(merchant, history, graph, at_us):
-    row = measure(merchant, history, (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
+    row = measure(STANDARD, merchant, history, (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
     return limit(FINE, present(row), 0.03, merchant.category, 12)[1]
 
 

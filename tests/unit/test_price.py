@@ -5,12 +5,10 @@ from datetime import date
 from decimal import Decimal
 from math import inf
 
-import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fanxing.indicators.catalogue import INDEX, NAMES
 from fanxing.lending.cost_sheet import cost_sheet
 from fanxing.lending.offer import RepaymentMethod
 from fanxing.lending.schedule import schedule
@@ -152,11 +150,9 @@ VALUES = {
 
 def decided(pd, asked=12):
     """The town's verdict on a sound trade of which one model says that much: the limit has no fear, only the price."""
-    row = np.full(len(NAMES), np.nan)
-    for name, value in (VALUES | {"requested_term_months": float(asked)}).items():
-        row[INDEX[name]] = value
+    values = VALUES | {"requested_term_months": float(asked)}
     score = Score(model="pd", margin=0.0, probability=pd, probability_upper=0.01, artefact_digest="")
-    return decide(POLICY, row, [score], "buns")
+    return decide(POLICY, values, [score], "buns")
 
 
 def codes(verdict):

@@ -138,7 +138,7 @@ async def test_what_becomes_known_later_changes_no_bit_of_what_was_known(bank):
         assert [await indicators(again, *moment) for moment in moments] == before
     now, _ = await indicators(bank, then, bank.clock.us)
     changed = {name for name, bits in before[0][0].items() if now[name] != bits}
-    assert {"receipts_fen_90d", "refund_count_90d", "outflow_fen_90d", "debt_outside_fen"} <= changed
+    assert {"receipts_fen_90d", "refunds_count_90d", "outflow_fen_90d", "debt_outside_fen"} <= changed
 
 
 async def test_a_decision_stays_what_it_was_and_its_row_gives_the_same_verdict(bank):

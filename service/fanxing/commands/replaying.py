@@ -212,7 +212,7 @@ def _yuan_per_loan(done: Replayed, cpu_s: float | None, books: Books | None) -> 
 
 def _summary(bank: berka.Bank, done: Replayed, policy: Path) -> dict[str, Any]:
     pd, apart = probabilities(bank, done, policy)
-    history = berka.with_history(bank, berka.rows_of(bank))
+    history = berka.with_history(bank)
     judged = [loan for loan, has in zip(bank.loans, history, strict=True) if has and loan.bad is not None]
     ranked = auc(judged, pd) if judged else None
     return {

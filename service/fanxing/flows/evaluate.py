@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fanxing.flows.indicators import positions_of
+from fanxing.flows.indicators import refuse_unknown
 from fanxing.flows.moments import moment
 from fanxing.flows.score import asked, row_digest, verdict_of
 from fanxing.flows.world import World
-from fanxing.indicators.catalogue import INDEX, NAMES, catalogue_digest
+from fanxing.indicators.catalogue import catalogue_digest
 from fanxing.institutions import Institution
 from fanxing.models.assess import CORE_DIGEST
 from fanxing.strategies.decision import Decision
@@ -32,11 +32,11 @@ def evaluate(institution: Institution, query: Evaluate, world: World) -> Decisio
     policy = world.policies.active(institution)
     ask = asked(policy, query.requested_fen, query.requested_term_months)
     started = world.cpu_time()
-    row = np.full(len(NAMES), np.nan)
-    row[positions_of(tuple(query.indicators)) if query.indicators else []] = list(query.indicators.values())
-    row[INDEX["requested_term_months"]] = ask.term_months
+    refuse_unknown(query.indicators)
+    given: dict[str, float] = {**query.indicators, "requested_term_months": ask.term_months}
     if ask.requested_fen is not None:
-        row[INDEX["requested_amount_fen"]] = ask.requested_fen
+        given["requested_amount_fen"] = ask.requested_fen
+    row = np.array([given.get(name, np.nan) for name in policy.reads])
     verdict = verdict_of(policy, row, query.category)
     return Decision(
         decision_id="",

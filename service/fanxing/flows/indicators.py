@@ -1,5 +1,6 @@
 """GetIndicators: a merchant's indicators as they were known at any moment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from fanxing.flows.moments import moment, refuse_future
 from fanxing.flows.score import graph_at, measure_dossier, read_dossier
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import CATALOGUE, INDEX, Definition
+from fanxing.indicators.catalogue import STANDARD, definition_of
+from fanxing.indicators.definition import Definition
 from fanxing.institutions import Institution
 
 _NOTHING_ASKED = Ask(requested_fen=None, term_months=12)
@@ -17,7 +19,7 @@ _NOTHING_ASKED = Ask(requested_fen=None, term_months=12)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetIndicators:
-    """The plain query. No names: all of the catalogue."""
+    """The plain query. No names: the standard ones."""
 
     merchant_id: str
     names: tuple[str, ...]
@@ -39,7 +41,8 @@ class Indicators:
 async def get_indicators(institution: Institution, query: GetIndicators, world: World) -> Indicators:
     """Computes what was asked."""
     at_us = moment(institution, query.effective_us, world.now)
-    positions = positions_of(query.names)
+    refuse_unknown(query.names)
+    names = query.names or STANDARD
     dossier = await read_dossier(institution, query.merchant_id, world)
     as_of_us = at_us if query.as_of_us is None else query.as_of_us
     known_us = as_of_us if query.known_us is None else query.known_us
@@ -52,18 +55,17 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
     graph = await graph_at(institution, as_of_us, known_us, world)
-    row = measure_dossier(dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
+    row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
     return Indicators(
-        definitions=tuple(CATALOGUE[position] for position in positions),
-        values=row[positions],
+        definitions=tuple(found for name in names if (found := definition_of(name)) is not None),
+        values=row,
         as_of_us=as_of_us,
         merchant_seq=dossier.history.known(known_us).through_seq,
     )
 
 
-def positions_of(names: tuple[str, ...]) -> list[int]:
-    """Places in the row, or IndicatorUnknown."""
-    unknown = [name for name in names if name not in INDEX]
-    if unknown:
-        raise IndicatorUnknown(f"the catalogue has no indicator {unknown[0]}", field="names", name=unknown[0])
-    return [INDEX[name] for name in names] if names else list(range(len(CATALOGUE)))
+def refuse_unknown(names: Iterable[str]) -> None:
+    """IndicatorUnknown for the first name that the catalogue has not."""
+    for name in names:
+        if definition_of(name) is None:
+            raise IndicatorUnknown(f"the catalogue has no indicator {name}", field="names", name=name)

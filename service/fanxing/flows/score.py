@@ -1,6 +1,7 @@
 """Score: read the merchant once, then measure, assess and decide in one line of sight, and keep the decision."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,10 +150,17 @@ async def lines_of(institution: Institution, merchants: tuple[Merchant, ...], wo
 
 
 def measure_dossier(
-    dossier: Dossier, ask: Ask, as_of_us: int, known_us: int, graph: PayerGraph | None, time_zone: str
+    names: tuple[str, ...],
+    dossier: Dossier,
+    ask: Ask,
+    as_of_us: int,
+    known_us: int,
+    graph: PayerGraph | None,
+    time_zone: str,
 ) -> np.ndarray:
-    """The row of indicators: windows end at as_of_us, and only what was known by known_us counts."""
+    """These indicators: windows end at as_of_us, and only what was known by known_us counts."""
     return measure(
+        names,
         dossier.merchant,
         dossier.history.known(known_us),
         known_facts(dossier.facts, known_us),
@@ -209,7 +217,7 @@ async def decide_on(
     reads_graph = not GRAPH_NAMES.isdisjoint(policy.reads)
     graph = await graph_at(institution, as_of_us, known_us, world) if reads_graph else None
     started = world.cpu_time()
-    row = measure_dossier(dossier, ask, as_of_us, known_us, graph, institution.time_zone)
+    row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, institution.time_zone)
     verdict = verdict_of(policy, row, dossier.merchant.category)
     return Decision(
         decision_id=decision_id,
@@ -229,8 +237,10 @@ async def decide_on(
 
 
 def verdict_of(policy: Policy, row: np.ndarray, category: str) -> Verdict:
-    """Assess -> decide, for one row."""
-    return decide(policy, row, assess(policy.models, row), category)
+    """Assess -> decide, for one row (of policy.reads, NaN where missing)."""
+    read = zip(policy.reads, row.tolist(), strict=True)
+    present = {name: value for name, value in read if not math.isnan(value)}
+    return decide(policy, present, assess(policy.models, present), category)
 
 
 def row_digest(row: np.ndarray) -> str:

@@ -28,7 +28,10 @@ ROW = np.dtype(
         ("account_age_days", "i4"),  # or UNKNOWN
         ("kind", "i1"),
         ("real_name", "i1"),  # 1, 0 or UNKNOWN
+        ("wallet", "?"),
+        ("debit", "?"),
         ("credit", "?"),
+        ("merchant_code", "?"),
         ("personal_code", "?"),
         ("has_balance", "?"),
     ]
@@ -45,14 +48,19 @@ class _Buffer:
     waiting: dict[str, list[int]] = field(default_factory=dict)
     payers: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PaymentHistory:
-    """The first `through_seq` payments of a merchant's log."""
+    """The first `through_seq` payments of a merchant's log.
+
+    `last_state` is what state_of made of it last, and of what.
+    """
 
     _buffer: _Buffer
     through_seq: int
+    last_state: tuple[tuple[object, ...], bytes] | None = None
 
     @property
     def rows(self) -> np.ndarray:
@@ -70,6 +78,11 @@ class PaymentHistory:
     def payer_tokens(self) -> list[str]:
         """The tokens of these payments' payers, by place: places are given in the order of the log."""
         return list(islice(self._buffer.payers, int(self.rows["payer"].max(initial=UNKNOWN)) + 1))
+
+    @property
+    def payment_ids(self) -> list[str]:
+        """Ids in the order of the log; it may hold those of later payments too."""
+        return self._buffer.ids
 
     @property
     def devices(self) -> dict[str, int]:
@@ -97,6 +110,7 @@ def fold(history: PaymentHistory, tail: Sequence[RecordedPayment]) -> PaymentHis
     rows = [_row(buffer, payment, place) for place, payment in enumerate(tail, first)]
     buffer.rows[first : first + len(tail)] = np.array(rows, ROW)
     buffer.used += len(tail)
+    buffer.ids += [payment.payment_id for payment in tail]
     _resolve(buffer, tail, first)
     return PaymentHistory(buffer, buffer.used)
 
@@ -127,7 +141,10 @@ def _row(buffer: _Buffer, payment: RecordedPayment, place: int) -> tuple[int | b
         UNKNOWN if payment.payer_account_age_days is None else payment.payer_account_age_days,
         _KINDS[payment.kind],
         UNKNOWN if payment.payer_real_name is None else payment.payer_real_name,
+        payment.instrument is Instrument.BALANCE,
+        payment.instrument is Instrument.DEBIT,
         payment.instrument is Instrument.CREDIT,
+        payment.code_kind is CodeKind.MERCHANT,
         payment.code_kind is CodeKind.PERSONAL,
         payment.balance_after_fen is not None,
     )

@@ -1,24 +1,28 @@
-"""measure: payments, facts and exposure as known -> one row of the catalogue. Pure: equal inputs give equal bits."""
+"""measure: payments, facts and exposure as known -> the indicators asked for. Pure: equal inputs give equal bits."""
 
 import numpy as np
 
 from fanxing.facts import Fact
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import INDEX, NAMES
 from fanxing.indicators.evidence import evidence_of
 from fanxing.indicators.exposure import Exposure
-from fanxing.indicators.flows import balances, outflows
 from fanxing.indicators.graph import NO_GRAPH, PayerGraph
 from fanxing.indicators.history import PaymentHistory
 from fanxing.indicators.local_time import DAY_US, local_us
-from fanxing.indicators.receipts import Receipts, clean_payments, receipts
+from fanxing.indicators.reading import reading_of
+from fanxing.indicators.receipts import Receipts, clean_payments, shared_device_share
+from fanxing.indicators.state import state_of
 from fanxing.indicators.surroundings import debts, works
 from fanxing.merchants import Merchant
 
 _MONTH_DAYS = 30.4375
+_TREND_DAYS = 60
+"""A trade that begins has no trend."""
+Values = dict[str, float | None]
 
 
 def measure(
+    names: tuple[str, ...],
     merchant: Merchant,
     history: PaymentHistory,
     facts: tuple[Fact, ...],
@@ -28,41 +32,55 @@ def measure(
     as_of_us: int,
     time_zone: str,
 ) -> np.ndarray:
-    """The row: float64 (len(NAMES),), NaN where missing.
+    """The indicators of these names: float64 (len(names),), NaN where missing.
 
     `history` and `facts` hold what was known; payments dated after `as_of_us` (microseconds UTC) are left out here.
     """
-    rows = history.rows
-    happened = rows["occurred_us"] <= as_of_us
-    local = local_us(np.array([as_of_us]), time_zone)[0]
-    trade = clean_payments(history, as_of_us, time_zone)
-    values = {
-        **receipts(merchant, history, trade, int(local // DAY_US)),
-        **outflows(rows[happened], as_of_us),
-        **balances(rows[happened], as_of_us),
-        **_ages(rows["occurred_us"][happened], trade, as_of_us),
-        **evidence_of(merchant, history, trade, graph or NO_GRAPH, int(local // DAY_US)),
-        **works(facts, merchant.frontage, int(local // DAY_US), ask.term_months),
-        **debts(facts, int(local // DAY_US)),
-        **_exposed(exposure),
-    }
-    values |= _net_flows(values)
-    values |= _asked(ask, values)
-    assert values.keys() <= INDEX.keys(), values.keys() - INDEX.keys()
-    row = np.full(len(NAMES), np.nan)
-    for name, value in values.items():
-        row[INDEX[name]] = np.nan if value is None else value
-    return row
+    reading = reading_of(names)
+    today = int(local_us(np.array([as_of_us]), time_zone)[0] // DAY_US)
+    values: Values = {}
+    if reading.windowed:
+        state = state_of(history, merchant.controller_token, time_zone, as_of_us, b"")
+        values |= dict(zip(reading.windowed, reading.plan.answer(state, today).tolist(), strict=True))
+    if reading.plain:
+        trade = clean_payments(history, as_of_us, time_zone)
+        values |= _ages(history, trade, as_of_us) | _made_of(values, trade) | _exposed(exposure)
+        values |= works(facts, merchant.frontage, today, ask.term_months) | debts(facts, today)
+        values["shared_device_share_90d"] = shared_device_share(merchant, history, trade, today)
+        values |= _asked(ask, values)
+    if reading.evidence:
+        values |= evidence_of(merchant, history, trade, graph or NO_GRAPH, today)
+    row = [values[name] for name in names]
+    return np.array([np.nan if value is None else value for value in row], "f8")
 
 
-def _ages(occurred_us: np.ndarray, trade: Receipts, as_of_us: int) -> dict[str, float | None]:
+def _ages(history: PaymentHistory, trade: Receipts, as_of_us: int) -> Values:
+    occurred_us = history.rows["occurred_us"]
+    occurred_us = occurred_us[occurred_us <= as_of_us]
     newest = float(as_of_us - occurred_us.max()) / DAY_US if len(occurred_us) else None
     oldest = float(as_of_us - occurred_us.min()) / DAY_US if len(occurred_us) else None
     months = float(trade.age_us.max()) / DAY_US / _MONTH_DAYS if len(trade.age_us) else 0.0
     return {"days_since_last_payment": newest, "days_since_first_payment": oldest, "months_of_trade": months}
 
 
-def _exposed(exposure: Exposure) -> dict[str, float | None]:
+def _made_of(values: Values, trade: Receipts) -> Values:
+    """Plain indicators that are made of windowed ones, as far as those were wanted."""
+    made: Values = {"receipts_trend_90d": None}
+    for days in (30, 90, 180):
+        receipts, outflow = values.get(f"receipts_fen_{days}d"), values.get(f"outflow_fen_{days}d")
+        if receipts is not None and outflow is not None:
+            made[f"net_flow_fen_{days}d"] = receipts - outflow
+        refunds = values.get(f"refunds_fen_{days}d")
+        if receipts is not None and refunds is not None:
+            made[f"refund_share_{days}d"] = ratio(refunds, receipts + refunds)
+    month, quarter = values.get("receipts_fen_30d"), values.get("receipts_fen_90d")
+    started = len(trade.age_us) and trade.age_us[-1] >= _TREND_DAYS * DAY_US
+    if started and month is not None and quarter is not None:
+        made["receipts_trend_90d"] = ratio(month, (quarter - month) / 2)
+    return made
+
+
+def _exposed(exposure: Exposure) -> Values:
     return {
         "lines_open": exposure.lines_open,
         "outstanding_fen": exposure.outstanding_fen,
@@ -73,31 +91,24 @@ def _exposed(exposure: Exposure) -> dict[str, float | None]:
     }
 
 
-def _net_flows(values: dict[str, float | None]) -> dict[str, float | None]:
-    windows = (30, 90, 180)
-    return {
-        f"net_flow_fen_{days}d": (values[f"receipts_fen_{days}d"] or 0) - (values[f"outflow_fen_{days}d"] or 0)
-        for days in windows
-    }
-
-
-def _asked(ask: Ask, values: dict[str, float | None]) -> dict[str, float | None]:
+def _asked(ask: Ask, values: Values) -> Values:
     """What is asked for, alone and against the trade."""
-    asked: dict[str, float | None] = {"requested_term_months": ask.term_months}
-    if ask.requested_fen is None:
-        return asked
-    instalment = ask.requested_fen / ask.term_months
-    return asked | {
-        "requested_amount_fen": ask.requested_fen,
+    amount, instalment = ask.requested_fen, None if ask.requested_fen is None else ask.requested_fen / ask.term_months
+    net_flow = values.get("net_flow_fen_180d")
+    if net_flow is None and "outflow_fen_180d" in values:
+        net_flow = (values["receipts_fen_180d"] or 0) - (values["outflow_fen_180d"] or 0)
+    return {
+        "requested_term_months": ask.term_months,
+        "requested_amount_fen": amount,
         "requested_instalment_fen": instalment,
-        "requested_instalment_to_receipts_90d": ratio(instalment, (values["receipts_fen_90d"] or 0) / 3),
-        "requested_amount_to_balance_180d": ratio(ask.requested_fen, values["balance_mean_fen_180d"]),
-        "net_flow_to_instalment_180d": ratio((values["net_flow_fen_180d"] or 0) / 6, instalment),
+        "requested_instalment_to_receipts_90d": ratio(instalment, (values.get("receipts_fen_90d") or 0) / 3),
+        "requested_amount_to_balance_180d": ratio(amount, values.get("balance_mean_fen_180d")),
+        "net_flow_to_instalment_180d": ratio(None if net_flow is None else net_flow / 6, instalment),
     }
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
     """Part / whole, missing where either is or the whole is not positive."""
-    if part is None or whole is None or whole <= 0:
+    if part is None or whole is None or not whole > 0:  # not > 0: a NaN too
         return None
     return part / whole

@@ -1,4 +1,4 @@
-"""Receipts: how much, how often, from how many, and how they are spread."""
+"""Receipts net of what was sent back, as evidence of genuine trade reads them."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,8 @@ from fanxing.indicators.history import RECEIPT, REFUND, UNKNOWN, PaymentHistory
 from fanxing.indicators.local_time import DAY_US, local_us
 from fanxing.merchants import Merchant
 
-NIGHT_ENDS_US = 6 * 3_600_000_000
 DEVICE_PAYERS_MIN = 5
 """A device that so many payers share is nobody's own."""
-Values = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,90 +73,12 @@ def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str) -> Re
     )
 
 
-def receipts(merchant: Merchant, history: PaymentHistory, trade: Receipts, today: int) -> Values:
-    """Every indicator that receipts alone give. `today` is the local day since 1970."""
-    sums = np.concatenate(([0], np.cumsum(trade.net_fen)))
-    values: Values = {}
-    for days in (7, 30, 90, 180, 365):
-        count = trade.within(days)
-        values[f"receipts_count_{days}d"] = count
-        values[f"receipts_fen_{days}d"] = int(sums[count])
-    for days in (30, 90, 180):
-        count = trade.within(days)
-        values[f"receipts_mean_fen_{days}d"] = int(sums[count]) / count if count else None
-        values[f"receipts_max_fen_{days}d"] = int(trade.net_fen[:count].max()) if count else None
-    quarter = trade.within(90)
-    values["receipts_deviation_fen_90d"] = float(np.std(trade.net_fen[:quarter])) if quarter else None
-    values["receipts_trend_90d"] = _trend(int(sums[trade.within(30)]), int(sums[quarter]), trade)
-    return values | _payers(trade) | _days(trade, today) | _shares(merchant, history, trade, quarter) | _refunds(trade)
-
-
-def _trend(month: int, quarter: int, trade: Receipts) -> float | None:
-    """Missing until there is a receipt of 60 days ago or more, since a trade that begins has no trend."""
-    if not len(trade.age_us) or trade.age_us[-1] < 60 * DAY_US or quarter == month:
-        return None
-    return month / ((quarter - month) / 2)
-
-
-def _payers(trade: Receipts) -> Values:
-    known = trade.payer != UNKNOWN
-    payer, age, net = trade.payer[known], trade.age_us[known], trade.net_fen[known]
-    _, newest = np.unique(payer, return_index=True)
-    latest = np.sort(age[newest])
-    values: Values = {
-        f"payers_distinct_{days}d": int(np.searchsorted(latest, days * DAY_US, side="left"))
-        for days in (7, 30, 90, 180, 365)
-    }
-    _, oldest = np.unique(payer[::-1], return_index=True)
-    new = int((age[::-1][oldest] < 30 * DAY_US).sum())
-    values["payers_new_30d"] = new
-    values["payers_returning_30d"] = (values["payers_distinct_30d"] or 0) - new
-    for days in (30, 90):
-        recent = age < days * DAY_US
-        whole = int(trade.net_fen[: trade.within(days)].sum())
-        top = _by_payer(payer[recent], net[recent]).max(initial=0)
-        values[f"payer_top_share_{days}d"] = int(top) / whole if whole else None
-    times = np.bincount(payer[age < 90 * DAY_US]) if len(payer) else np.zeros(0, dtype="i8")
-    seen = int((times > 0).sum())
-    values["payer_repeat_rate_90d"] = int((times > 1).sum()) / seen if seen else None
-    return values
-
-
-def _by_payer(payer: np.ndarray, fen: np.ndarray) -> np.ndarray:
-    """Exact sums by payer place."""
-    sums = np.zeros(int(payer.max()) + 1 if len(payer) else 0, dtype="i8")
-    np.add.at(sums, payer, fen)
-    return sums
-
-
-def _days(trade: Receipts, today: int) -> Values:
-    days = np.unique(trade.local_us // DAY_US)
-    values: Values = {f"active_days_{window}d": int((days > today - window).sum()) for window in (30, 90, 180)}
-    for window in (90, 180):
-        values[f"longest_gap_days_{window}d"] = None
-        if len(days):
-            start = max(today - window, int(days[0]))
-            marks = np.concatenate(([start], days[days > start], [today + 1]))
-            values[f"longest_gap_days_{window}d"] = int(np.diff(marks).max()) - 1
-    return values
-
-
-def _shares(merchant: Merchant, history: PaymentHistory, trade: Receipts, quarter: int) -> Values:
-    net, payer, device = trade.net_fen[:quarter], trade.payer[:quarter], trade.device[:quarter]
-    whole = int(net.sum())
-    controller = history.payers.get(merchant.controller_token, -2)
-    night = int((trade.local_us[:quarter] % DAY_US < NIGHT_ENDS_US).sum())
-
-    def share(part: np.ndarray) -> float | None:
-        return int(net[part].sum()) / whole if whole else None
-
-    return {
-        "night_share_90d": night / quarter if quarter else None,
-        "credit_share_90d": share(trade.credit[:quarter]),
-        "personal_code_share_90d": share(trade.personal_code[:quarter]),
-        "self_payment_share_90d": share(payer == controller),
-        "shared_device_share_90d": share(_shared_devices(merchant, history, payer, device)),
-    }
+def shared_device_share(merchant: Merchant, history: PaymentHistory, trade: Receipts, today: int) -> float | None:
+    """Share of the receipts of 90 local days from the merchant's own device or one that five payers or more share."""
+    recent = trade.local_us // DAY_US > today - 90
+    net, payer, device = trade.net_fen[recent], trade.payer[recent], trade.device[recent]
+    whole = sum(net.tolist())
+    return sum(net[_shared_devices(merchant, history, payer, device)].tolist()) / whole if whole else None
 
 
 def _shared_devices(merchant: Merchant, history: PaymentHistory, payer: np.ndarray, device: np.ndarray) -> np.ndarray:
@@ -169,13 +89,3 @@ def _shared_devices(merchant: Merchant, history: PaymentHistory, payer: np.ndarr
     own = history.devices.get(merchant.device_token, -2) if merchant.device_token else -2
     inside = (device != UNKNOWN) & (device < len(crowd))
     return np.asarray((device == own) | (inside & crowd[np.where(inside, device, 0)]))
-
-
-def _refunds(trade: Receipts) -> Values:
-    values: Values = {}
-    for days in (30, 90):
-        count = int(np.searchsorted(trade.all_age_us, days * DAY_US, side="left"))
-        gross, back = int(trade.all_gross_fen[:count].sum()), trade.all_returned_fen[:count]
-        values[f"refund_count_{days}d"] = int((back > 0).sum())
-        values[f"refund_share_{days}d"] = int(back.sum()) / gross if gross else None
-    return values

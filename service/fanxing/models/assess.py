@@ -1,6 +1,7 @@
-"""assess: one row -> what each model says of it. The core is entered once a model."""
+"""assess: values by name -> what each model says of them. The core is entered once a model."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from fanxing_core import CORE_DIGEST
 __all__ = ["CORE_DIGEST", "assess"]
 
 
-def assess(models: Sequence[Model], row: np.ndarray) -> tuple[Score, ...]:
-    """The scores, in the order of the models. `row` is float64 in the catalogue's order, NaN where missing."""
-    return tuple(_score(model, row) for model in models)
+def assess(models: Sequence[Model], values: Mapping[str, float]) -> tuple[Score, ...]:
+    """The scores, in the order of the models, from the indicators that are present."""
+    return tuple(_score(model, values) for model in models)
 
 
-def _score(model: Model, row: np.ndarray) -> Score:
-    margin = float(model.forest.predict_margin(row[model.places].reshape(1, -1))[0])
+def _score(model: Model, values: Mapping[str, float]) -> Score:
+    row = np.array([[values.get(column, math.nan) for column in model.card.columns]])
+    margin = float(model.forest.predict_margin(row)[0])
     pd, upper = model.calibrated(margin)
     return Score(
         model=model.name,

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from fanxing.errors import ModelInvalid
-from fanxing.indicators.catalogue import INDEX
+from fanxing.indicators.catalogue import definition_of
 from fanxing_core import Forest, ModelError
 
 
@@ -41,13 +40,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can score a row."""
+    """A model that can score the values of its card's columns."""
 
     name: str
     forest: Forest
     card: Card
-    places: np.ndarray
-    """Where its columns stand in the row."""
 
     def calibrated(self, margin: float) -> tuple[float, float]:
         """PD and its upper 80 % bound for a margin."""
@@ -67,11 +64,11 @@ def read_model(name: str, card: bytes, artefact: bytes) -> Model:
     except ModelError as error:
         raise ModelInvalid(f"{file}.fxf: {error}", field=f"{file}.fxf") from error
     _check(read, forest, file)
-    return Model(name, forest, read, np.array([INDEX[column] for column in read.columns]))
+    return Model(name, forest, read)
 
 
 def _check(card: Card, forest: Forest, file: str) -> None:
-    unknown = [column for column in card.columns if column not in INDEX]
+    unknown = [column for column in card.columns if definition_of(column) is None]
     if unknown:
         raise ModelInvalid(f"{file}.toml: the catalogue has no indicator {unknown[0]}", field=f"{file}.toml")
     if len(card.columns) != forest.features:

@@ -13,7 +13,7 @@ from google.protobuf.any_pb2 import Any
 
 from fanxing.cel.v1.checked_pb2 import CheckedExpr, Constant, Expr, Select
 from fanxing.errors import PolicyInvalid
-from fanxing.indicators.catalogue import INDEX
+from fanxing.indicators.catalogue import definition_of
 from fanxing.strategies.decision import Effect
 from fanxing.strategies.rules import Node, Op, Strategy
 
@@ -112,7 +112,7 @@ class _Walk:
 
     def _select(self, select: Select) -> int:
         owner = select.operand.ident.name if select.operand.WhichOneof("kind") == "ident" else ""
-        if owner == "m" and select.field in INDEX:
+        if owner == "m" and definition_of(select.field) is not None:
             name = select.field
         elif owner == "s" and select.field in self._models:
             name = f"s.{select.field}"

@@ -1,12 +1,9 @@
-"""decide: scores and row -> verdict. Strategies, limit, price; nothing outside the row decides."""
+"""decide: scores and row -> verdict. Strategies, limit, price; nothing but what is passed in decides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
-
-from fanxing.indicators.catalogue import INDEX
 from fanxing.models.score import Score
 from fanxing.strategies.decision import Cap, Effect, Hit, Input, Outcome, Reason, Verdict
 from fanxing.strategies.limit import limit
@@ -71,10 +68,9 @@ class _Case:
         return longest
 
 
-def decide(policy: Policy, row: np.ndarray, scores: Sequence[Score], category: str) -> Verdict:
-    """The verdict of a policy on one row (float64, in the catalogue's order, NaN where missing)."""
-    read = {name: float(row[INDEX[name]]) for name in policy.reads}
-    present = {name: value for name, value in read.items() if not np.isnan(value)}
+def decide(policy: Policy, values: Mapping[str, float], scores: Sequence[Score], category: str) -> Verdict:
+    """The verdict of a policy on the indicators that are present, by name; what it does not read does not count."""
+    present = {name: values[name] for name in policy.reads if name in values}
     case = _Case(policy, present, tuple(scores), category)
     hits, terms = case.hits(), case.terms()
     outcome = _outcome(policy, hits, terms)

@@ -20,7 +20,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from fanxing.errors import PolicyInvalid
-from fanxing.indicators.catalogue import NAMES
 from fanxing.models.model import Model, read_model
 from fanxing.strategies import limit as limit_rules
 from fanxing.strategies.compiler import compile_strategy
@@ -50,13 +49,13 @@ class Policy:
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
-        """The indicators that decide, in the catalogue's order."""
+        """The indicators that decide, by name: a row has their values in this order."""
         read = limit_rules.READS | {self.constants.limit.receipts, "requested_term_months"}
         if self.constants.limit.breadth is None:
             read -= {"evidence_b"}
         read |= {column for model in self.models for column in model.card.columns}
         read |= {name for strategy in self.strategies for name in strategy.reads}
-        return tuple(name for name in NAMES if name in read)
+        return tuple(sorted(read))
 
 
 def pack(directory: Path) -> bytes:

@@ -20,7 +20,6 @@ from pyarrow import parquet
 
 from fanxing.errors import InvalidRequest
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import INDEX
 from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
@@ -245,8 +244,8 @@ def identities(bank: Bank) -> list[tuple[str, ...]]:
     return found
 
 
-def rows_of(bank: Bank) -> np.ndarray:
-    """The row of each loan, as the service measures it at the application: only what was known that morning."""
+def rows_of(bank: Bank, names: tuple[str, ...]) -> np.ndarray:
+    """These indicators of each loan, as the service measures them at the application, by what was known that morning."""
     wanted = {loan.account_id for loan in bank.loans}
     logs: dict[str, list[RecordedPayment]] = defaultdict(list)
     for day in sorted(bank.payments):
@@ -261,12 +260,12 @@ def rows_of(bank: Bank) -> np.ndarray:
         moment, history = at(loan.day, 9), histories.get(loan.account_id, EMPTY)
         ask = Ask(requested_fen=loan.amount_fen, term_months=loan.months)
         merchant = bank.merchants[loan.account_id]
-        rows.append(measure(merchant, history.known(moment), (), None, NOTHING_DRAWN, ask, moment, TIME_ZONE))
+        rows.append(measure(names, merchant, history.known(moment), (), None, NOTHING_DRAWN, ask, moment, TIME_ZONE))
     return np.array(rows)
 
 
-def with_history(bank: Bank, rows: np.ndarray) -> np.ndarray:
+def with_history(bank: Bank) -> np.ndarray:
     """Which loans have history: by the file's column, else by a payment known within 60 days."""
-    recent = rows[:, INDEX["days_since_last_payment"]] <= HISTORY_DAYS
+    recent = rows_of(bank, ("days_since_last_payment",))[:, 0] <= HISTORY_DAYS
     told = [loan.has_history for loan in bank.loans]
     return np.array([seen if said is None else said for said, seen in zip(told, recent, strict=True)], dtype=bool)

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from fanxing.errors import InvalidRequest
-from fanxing.indicators.catalogue import INDEX, NAMES
+from fanxing.indicators.catalogue import STANDARD
 from fanxing.training.bank import IDENTITY, OUT_OF_FOLD, identities, read_bank, rows_of, with_history
 from fanxing.training.fit import Fitted, Task, fit, publish_model
 
 POLICY = Path(__file__).parents[1] / "policies" / "berka"
 _COLUMNS = tuple(
     name
-    for name in NAMES
+    for name in STANDARD
     if name.startswith(("receipts_", "outflow_", "net_flow", "balance_", "active_", "longest_", "requested_", "days_"))
 )
 
@@ -22,19 +22,18 @@ _COLUMNS = tuple(
 def train(directory: Path, out: Path) -> Fitted:
     """Fits on every loan whose outcome is told, and writes a policy directory with the probabilities out of fold."""
     bank = read_bank(directory)
-    rows, told = rows_of(bank), np.array([loan.bad is not None for loan in bank.loans])
+    rows, told = rows_of(bank, _COLUMNS), np.array([loan.bad is not None for loan in bank.loans])
     if not told.any():
         raise InvalidRequest(f"{directory}: loan.csv tells no outcome to train on (status or bad)", field="directory")
-    places = [INDEX[name] for name in _COLUMNS]
     task = Task(
         columns=_COLUMNS,
-        rows=rows[told][:, places],
+        rows=rows[told],
         outcomes=np.array([int(bool(loan.bad)) for loan in bank.loans])[told],
         monotone={},
         fitted_on="Berka's bank: every loan whose outcome is told",
         data_sha256=bank.sha256,
         seed=1999,
-        judged=with_history(bank, rows)[told],
+        judged=with_history(bank)[told],
         groups=np.array([loan.account_id for loan in bank.loans])[told],
     )
     fitted = fit(task)

@@ -11,7 +11,6 @@ import numpy as np
 
 from fanxing.facts import Fact
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import INDEX
 from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
@@ -38,8 +37,8 @@ COLUMNS = (
     "active_days_90d",
     "longest_gap_days_90d",
     "refund_share_90d",
-    "credit_share_90d",
-    "self_payment_share_90d",
+    "receipts_fen_by_credit_90d_share",
+    "receipts_fen_own_90d_share",
     "shared_device_share_90d",
     "debt_service_monthly_fen",
     "debt_outside_fen",
@@ -53,7 +52,7 @@ MONOTONE = {
     "active_days_90d": -1,
     "debt_service_monthly_fen": 1,
     "debt_outside_fen": 1,
-    "self_payment_share_90d": 1,
+    "receipts_fen_own_90d_share": 1,
     "shared_device_share_90d": 1,
 }
 """More genuine payers and more trade never raise the PD; more debt never lowers it."""
@@ -68,7 +67,7 @@ def train(out: Path) -> Fitted:
         chance = np.random.default_rng(seed + 1000)
         rows += list(rows_of(town))
         outcomes += [int(chance.random() < shop.default_probability) for shop in town.shops]
-    matrix = np.array(rows)[:, [INDEX[name] for name in COLUMNS]]
+    matrix = np.array(rows)
     task = Task(
         columns=COLUMNS,
         rows=matrix,
@@ -87,7 +86,7 @@ def train(out: Path) -> Fitted:
 
 
 def rows_of(town: Town) -> Iterator[np.ndarray]:
-    """The row of each shop on the morning after the last day, as the service would measure it."""
+    """COLUMNS of each shop on the morning after the last day, as the service would measure it."""
     logs, sightings = _logs(town)
     facts: dict[str, list[Fact]] = defaultdict(list)
     for fact in town.facts:
@@ -97,7 +96,7 @@ def rows_of(town: Town) -> Iterator[np.ndarray]:
     for shop in town.shops:
         merchant, log = shop.merchant, logs[shop.merchant.merchant_id]
         told = tuple(facts[merchant.merchant_id])
-        yield measure(merchant, fold(EMPTY, log), told, graph, NOTHING_DRAWN, ask, DECIDED_US, TIME_ZONE)
+        yield measure(COLUMNS, merchant, fold(EMPTY, log), told, graph, NOTHING_DRAWN, ask, DECIDED_US, TIME_ZONE)
 
 
 def _logs(town: Town) -> tuple[dict[str, list[RecordedPayment]], list[Sighting]]:

@@ -1,0 +1,35 @@
+import numpy as np
+
+FILTER: np.dtype[np.void]
+WINDOW: np.dtype[np.void]
+QUESTION: np.dtype[np.void]
+
+class StateError(ValueError): ...
+
+def checksum(content: bytes) -> int: ...
+
+class Calendar:
+    def __init__(
+        self,
+        *,
+        windows: np.ndarray,
+        cuts: np.ndarray,
+        months: np.ndarray,
+        today: int,
+        day_facets: np.ndarray,
+        hour_facets: np.ndarray,
+        amount_cuts: np.ndarray,
+        amount_facets: np.ndarray,
+        round_fen: int,
+        receipt: int,
+        returned: int,
+        balance: int,
+        round: int,
+        first_visit: int,
+        repeat_visit: int,
+    ) -> None: ...
+
+class Plan:
+    outputs: int
+    def __init__(self, filters: np.ndarray, starts: np.ndarray, questions: np.ndarray, payers: bool) -> None: ...
+    def answer(self, state: bytes, calendar: Calendar) -> np.ndarray: ...

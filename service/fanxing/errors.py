@@ -131,6 +131,10 @@ class IndicatorUnknown(FanxingError):
     """The catalogue has no such name."""
 
 
+class IndicatorsTooMany(FanxingError):
+    """More indicators than one call answers."""
+
+
 class PageTokenInvalid(FanxingError):
     """A page token that no list made."""
 

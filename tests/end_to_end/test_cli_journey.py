@@ -96,11 +96,11 @@ def test_a_decision_is_read_with_its_grounds(target, shop):
 def test_indicators_are_shown_as_they_were_known(target, shop):
     shop = shop[0]
     names = ["receipts_count_30d", "payers_distinct_30d"]
-    now = typed(target, "merchant", "indicators", shop.merchant_id, *names)["indicators"]
+    now = typed(target, "indicator", "compute", shop.merchant_id, *names)["indicators"]
     assert [each["name"] for each in now] == names
     assert now[0]["value"] > 100
     before = ["--known-at", "2020-01-01T00:00:00+08:00"]
-    assert typed(target, "merchant", "indicators", shop.merchant_id, names[0], *before)["indicators"][0]["value"] == 0
+    assert typed(target, "indicator", "compute", shop.merchant_id, names[0], *before)["indicators"][0]["value"] == 0
 
 
 def test_a_failure_tells_reason_field_and_sentence(target):

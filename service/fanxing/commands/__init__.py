@@ -2,7 +2,7 @@
 
 import typer
 
-from fanxing.commands import applying, decision, fact, line, loan, merchant, playing, replaying
+from fanxing.commands import applying, decision, fact, indicator, line, loan, merchant, playing, replaying
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,6 +12,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(playing.app, name="town")
     app.add_typer(merchant.app, name="merchant")
     app.add_typer(fact.app, name="fact")
+    app.add_typer(indicator.app, name="indicator")
     app.command()(applying.apply)
     app.command()(applying.score)
     app.add_typer(applying.app, name="application")

@@ -1,4 +1,4 @@
-"""`fanxing merchant`: registers a merchant, reads it, records its payments, shows its indicators."""
+"""`fanxing merchant`: registers a merchant, reads it, records its payments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from fanxing.v1 import merchant_service_pb2 as pb
 from fanxing.v1 import payment_pb2, payment_service_pb2
 
 BATCH = 1000
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Merchants, payments and indicators.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Merchants and payments.")
 MerchantId = Annotated[str, typer.Argument(help="The institution's own id.")]
 
 
@@ -83,33 +83,6 @@ def get(
     """
     with connected(target, token, as_json=as_json) as connection:
         connection.call(connection.client.merchants.GetMerchant, pb.GetMerchantRequest(merchant_id=merchant_id))
-
-
-@app.command()
-def indicators(
-    merchant_id: MerchantId,
-    names: Annotated[list[str] | None, typer.Argument(help="Full names; none: all of the catalogue.")] = None,
-    *,
-    as_of: Annotated[str | None, typer.Option(help="The moment that windows end at, ISO 8601.")] = None,
-    known_at: Annotated[str | None, typer.Option(help="Only what was known by then counts.")] = None,
-    effective_time: EffectiveTime = None,
-    target: Target = DEFAULT_TARGET,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows indicators as they were known at any moment.
-
-    **Example:** `fanxing merchant indicators bun-shop-1 receipts_fen_30d payers_distinct_30d --as-of 2026-11-01`
-    """
-    request = pb.GetIndicatorsRequest(
-        merchant_id=merchant_id,
-        names=names or (),
-        as_of=moment_if(as_of),
-        known_at=moment_if(known_at),
-        effective_time=moment_if(effective_time),
-    )
-    with connected(target, token, as_json=as_json) as connection:
-        connection.call(connection.client.merchants.GetIndicators, request)
 
 
 @app.command()

@@ -2,27 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
-from fanxing.errors import IndicatorUnknown
+from fanxing.errors import IndicatorsTooMany, IndicatorUnknown
 from fanxing.flows.moments import moment, refuse_future
 from fanxing.flows.score import graph_at, measure_dossier, read_dossier
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
-from fanxing.indicators.catalogue import STANDARD, definition_of
+from fanxing.indicators.catalogue import STANDARD, definition_of, names_with
 from fanxing.indicators.definition import Definition
 from fanxing.institutions import Institution
 
+NAMES_MAX = 10_000
 _NOTHING_ASKED = Ask(requested_fen=None, term_months=12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetIndicators:
-    """The plain query. No names: the standard ones."""
+    """The plain query. No names and no prefix: the standard ones."""
 
     merchant_id: str
     names: tuple[str, ...]
+    prefix: str
     as_of_us: int | None
     known_us: int | None
     effective_us: int | None
@@ -41,8 +44,7 @@ class Indicators:
 async def get_indicators(institution: Institution, query: GetIndicators, world: World) -> Indicators:
     """Computes what was asked."""
     at_us = moment(institution, query.effective_us, world.now)
-    refuse_unknown(query.names)
-    names = query.names or STANDARD
+    names = names_of(query)
     dossier = await read_dossier(institution, query.merchant_id, world)
     as_of_us = at_us if query.as_of_us is None else query.as_of_us
     known_us = as_of_us if query.known_us is None else query.known_us
@@ -62,6 +64,19 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
         as_of_us=as_of_us,
         merchant_seq=dossier.history.known(known_us).through_seq,
     )
+
+
+def names_of(query: GetIndicators) -> tuple[str, ...]:
+    """The names that are asked for, each once; IndicatorUnknown, or IndicatorsTooMany beyond NAMES_MAX."""
+    refuse_unknown(query.names)
+    names = dict.fromkeys(query.names)
+    if query.prefix:
+        names |= dict.fromkeys(islice(names_with(query.prefix), NAMES_MAX + 1))
+        if not names:
+            raise IndicatorUnknown(f"no indicator begins with {query.prefix}", field="prefix", name=query.prefix)
+    if len(names) > NAMES_MAX:
+        raise IndicatorsTooMany(f"more than {NAMES_MAX} indicators are asked for at once", field="prefix")
+    return tuple(names) or STANDARD
 
 
 def refuse_unknown(names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 
 from fanxing.indicators import facets, families, windows
 from fanxing.indicators.definition import MISSING, ZERO, Definition
-from fanxing.indicators.questions import question_of, questions
+from fanxing.indicators.questions import question_of, questions, questions_with
 
 PLAIN: dict[str, Definition] = {
     name: Definition(name, unit, meaning, missing)
@@ -104,6 +104,13 @@ def definition_of(name: str) -> Definition | None:
         return PLAIN[name]
     question = question_of(name)
     return None if question is None else question.definition
+
+
+def names_with(prefix: str) -> Iterator[str]:
+    """All names that begin so, in the order of the catalogue."""
+    for question in questions_with(prefix):
+        yield question.name
+    yield from (name for name in PLAIN if name.startswith(prefix))
 
 
 def definitions() -> Iterator[Definition]:

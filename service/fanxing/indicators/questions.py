@@ -83,6 +83,17 @@ def _heads() -> dict[str, tuple[Family, Filter]]:
     return {f"{family.name}{each.name}": (family, each) for family in FAMILIES for each in family.filters}
 
 
+def questions_with(prefix: str) -> Iterator[Question]:
+    """Those whose names begin so, in the order of the catalogue."""
+    for head, (family, each) in _heads().items():
+        if not (head.startswith(prefix) or prefix.startswith(head)):
+            continue
+        for window, statistic in _told(family, each):
+            question = Question(family, each, window, statistic)
+            if question.name.startswith(prefix):
+                yield question
+
+
 def question_of(name: str) -> Question | None:
     """The windowed indicator of a name, without making them all; None where there is none."""
     for statistic in reversed(Statistic):

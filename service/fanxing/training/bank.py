@@ -245,7 +245,7 @@ def identities(bank: Bank) -> list[tuple[str, ...]]:
 
 
 def rows_of(bank: Bank, names: tuple[str, ...]) -> np.ndarray:
-    """These indicators of each loan, as the service measures them at the application, by what was known that morning."""
+    """These indicators of each loan, as the service measures them at the application: by what was known then."""
     wanted = {loan.account_id for loan in bank.loans}
     logs: dict[str, list[RecordedPayment]] = defaultdict(list)
     for day in sorted(bank.payments):

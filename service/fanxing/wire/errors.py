@@ -42,6 +42,7 @@ TABLE: dict[type[e.FanxingError], tuple[grpc.StatusCode, str]] = {
     e.PolicyInvalid: (S.INVALID_ARGUMENT, "POLICY_INVALID"),
     e.ModelInvalid: (S.INVALID_ARGUMENT, "MODEL_INVALID"),
     e.IndicatorUnknown: (S.INVALID_ARGUMENT, "INDICATOR_UNKNOWN"),
+    e.IndicatorsTooMany: (S.INVALID_ARGUMENT, "INDICATORS_TOO_MANY"),
     e.PageTokenInvalid: (S.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"),
     e.StoreUnavailable: (S.UNAVAILABLE, "STORE_UNAVAILABLE"),
     e.OutcomeUnknown: (S.UNAVAILABLE, "OUTCOME_UNKNOWN"),

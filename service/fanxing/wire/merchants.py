@@ -67,6 +67,7 @@ class MerchantServicer(merchant_service_pb2_grpc.MerchantServiceServicer):
         query = GetIndicators(
             merchant_id=request.merchant_id,
             names=tuple(request.names),
+            prefix=request.prefix,
             as_of_us=moment_of(request, "as_of"),
             known_us=moment_of(request, "known_at"),
             effective_us=moment_of(request, "effective_time"),

@@ -16,6 +16,8 @@ BEST = best_machine()
 HEAP_DEPTHS = (6, 8)
 COLUMNS_MAX = 1 << 22
 """A step of the general walk has 23 bits for where it looks."""
+NODES_MAX = 1 << 26
+"""Exits of heaps are counted in 32 bits."""
 LONG = 30_000
 """Trees times rows from which on the walk lets other threads run."""
 
@@ -29,7 +31,11 @@ cdef class Walk:
 
     def __init__(self, artefact, columns, int machine):
         """Of an `Artefact`, its `Columns`, and a place in MACHINES."""
+        if self._kept is not None:
+            raise TypeError("a forest is made once")
         self._kept = []
+        if len(artefact.nodes) > NODES_MAX:
+            raise ModelError(f"the forest has {len(artefact.nodes)} nodes; this core walks {NODES_MAX}")
         if columns.count > COLUMNS_MAX:
             raise ModelError(f"the forest asks {columns.count} different questions; this core knows {COLUMNS_MAX}")
         self.machine = machine

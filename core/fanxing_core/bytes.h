@@ -7,7 +7,7 @@ static inline uint8_t FN(TYPED(count_of))(const REAL *pivots, const REAL *lines,
 }
 
 static inline uint8_t FN(TYPED(byte_of))(const REAL *pivots, const REAL *lines, REAL x) {
-    return (uint8_t)(FN(TYPED(count_of))(pivots, lines, x) | -(x != x)); /* MISSING, without a branch */
+    return (uint8_t)(FN(TYPED(count_of))(pivots, lines, x) | -(x != x)); /* 255 if missing, without a branch */
 }
 
 /* The bytes of a column of a block. */

@@ -128,7 +128,8 @@ def _cuts(artefact: Artefact, nodes: np.ndarray) -> np.ndarray:
     precision = np.float32 if artefact.comparison == 32 else np.float64
     threshold = nodes["threshold"].astype(precision)
     less_equal = (nodes["flags"] & NodeFlag.LESS_EQUAL) != 0
-    above = np.where(less_equal, np.nextafter(threshold, precision(np.inf)), threshold).astype("f8")
+    with np.errstate(over="ignore"):  # what goes right of the largest number is infinite
+        above = np.where(less_equal, np.nextafter(threshold, precision(np.inf)), threshold).astype("f8")
     above[less_equal & (threshold == np.inf)] = np.nan
     return above + 0.0  # -0.0 and 0.0 are one cut
 

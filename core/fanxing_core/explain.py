@@ -6,7 +6,7 @@ from math import cos, pi
 
 import numpy as np
 
-from fanxing_core import _explain
+from fanxing_core import _explain, _forest
 from fanxing_core.artefact import Artefact, NodeFlag
 from fanxing_core.errors import ModelError
 
@@ -49,11 +49,10 @@ class Explainer:
 
         First what each feature adds to the margin (path-dependent TreeSHAP, Lundberg et al. 2020, as `pred_contrib` of
         LightGBM and `pred_contribs` of XGBoost), last the margin that the training rows have on average, so that they
-        sum up to the row's margin before any rounding to float32. ValueError for another shape.
+        sum up to the row's margin before any rounding to float32. ValueError for another
+        shape, TypeError for another kind of numbers.
         """
-        checked = np.ascontiguousarray(rows, dtype=np.float64)
-        if checked.ndim != 2 or checked.shape[1] != self.features:
-            raise ValueError(f"rows must be (n, {self.features}), not {checked.shape}")
+        checked = _forest.as_rows(rows, self.features, 2).astype(np.float64, copy=False)
         out = np.empty((len(checked), self.outputs, self.features + 1))
         if len(checked):
             self._kernel.explain(checked, out, np.empty(self._kernel.scratch_size))
@@ -92,6 +91,8 @@ def _kernel(artefact: Artefact, *, portable: bool) -> _explain.Kernel:
 
     outputs = artefact.tree_outputs[by_output]
     means = np.bincount(outputs[tree[leaf]], reach[leaf] * leaves["value"], artefact.outputs)
+    with np.errstate(over="ignore"):
+        expectations = (artefact.base + means) / artefact.divisor
     return _explain.Kernel(
         splits=splits,
         leaves=leaves,
@@ -101,7 +102,7 @@ def _kernel(artefact: Artefact, *, portable: bool) -> _explain.Kernel:
         category_offsets=artefact.category_offsets,
         category_words=artefact.category_words,
         rule=_gauss_legendre(_points(int(distinct.max()))),
-        expectations=(artefact.base + means) / artefact.divisor,
+        expectations=expectations,
         divisor=artefact.divisor,
         comparison=artefact.comparison,
         slots=int(np.diff(starts).max()),

@@ -10,14 +10,13 @@ static inline __attribute__((always_inline)) uint32_t leaf_of_answers(const uint
     return _tzcnt_u32(in_low | in_high << 16);
 }
 
-/* The exits, 0 to 31, of up to AHEAD trees from `first` on, which is even. */
+/* The exits, 0 to 31, of `many` trees from `first` on, which is even; `exit` has room for an even number. */
 static inline __attribute__((always_inline)) void few_exits(
-    const Forest *forest, int64_t first, int64_t many, const WideRow *row, int narrow_row, uint32_t *exit) {
+    const Forest *forest, int64_t first, int64_t many, const WideRow *row, uint32_t *exit) {
     for (int64_t k = 0; k < many; k += 2) {
         int64_t pair = (first + k) / 2;
         uint64_t right = answers_of(
-            forest->few_feature + TOP * pair, forest->few_bin + TOP * pair, forest->few_missing_left[pair], row,
-            narrow_row);
+            forest->few_feature + TOP * pair, forest->few_bin + TOP * pair, forest->few_missing_left[pair], row);
         for (int half = 0; half < 2; half++)
             exit[k + half] =
                 leaf_of_answers(forest->few_paths + 2 * FEW * (first + k + half), (uint32_t)(right >> 32 * half));
@@ -25,12 +24,12 @@ static inline __attribute__((always_inline)) void few_exits(
 }
 
 static inline __attribute__((always_inline)) void walk_few_leaves(
-    const Forest *forest, const WideRow *row, int narrow_row, const int32_t *order, double *leaves) {
+    const Forest *forest, const WideRow *row, const int32_t *order, double *leaves) {
     uint32_t exit[AHEAD];
     int64_t count = forest->of_shape[FEW_LEAVES];
     for (int64_t first = 0; first < count; first += AHEAD) {
         int64_t many = count - first < AHEAD ? count - first : AHEAD;
-        few_exits(forest, first, many, row, narrow_row, exit);
+        few_exits(forest, first, many, row, exit);
         for (int64_t k = 0; k < many; k++) __builtin_prefetch(forest->few_leaf + FEW * (first + k) + exit[k]);
         for (int64_t k = 0; k < many; k++) leaves[order[first + k]] = forest->few_leaf[FEW * (first + k) + exit[k]];
     }
@@ -56,7 +55,7 @@ static inline void walk_on(
                 uint16_t tree = who[first + k];
                 ends[tree] = at[left] = now[k];
                 who[left] = tree;
-                left += (steps[now[k]].where_bin & 511) != LEAF_BIN && first + k < many;
+                left += (steps[now[k]].where_bin & 511) != LEAF_BIN;
             }
         }
         many = left;
@@ -65,14 +64,14 @@ static inline void walk_on(
 
 /* Larger trees: the 31 nodes that most rows pass are answered so, and the rest of the way is gone step by step. */
 static inline __attribute__((always_inline)) void walk_topped(
-    const Forest *forest, const WideRow *row, int narrow_row, const uint8_t *two, const int32_t *order,
+    const Forest *forest, const WideRow *row, const uint8_t *two, const int32_t *order,
     double *leaves) {
-    uint32_t at[CHUNK + TOGETHER], ends[CHUNK + 1];
-    uint16_t who[CHUNK + TOGETHER];
+    uint32_t at[CHUNK], ends[CHUNK];
+    uint16_t who[CHUNK];
     int64_t count = forest->of_shape[TOPPED], before = (forest->of_shape[FEW_LEAVES] + 1) / 2 * 2;
     for (int64_t first = 0; first < count; first += CHUNK) {
         int64_t many = count - first < CHUNK ? count - first : CHUNK, left = 0;
-        few_exits(forest, before + first, many, row, narrow_row, ends);
+        few_exits(forest, before + first, many, row, ends);
         for (int64_t k = 0; k < many; k++) __builtin_prefetch(forest->few_next + FEW * (first + k) + ends[k]);
         for (int64_t k = 0; k < many; k++) {
             uint32_t next = forest->few_next[FEW * (first + k) + ends[k]];

@@ -6,9 +6,6 @@
 #include <string.h>
 
 #define LINE 16
-#define LINES_MAX 16
-#define CUTS_MAX 253
-#define MISSING 255
 #define TOP 64 /* places of a heap of six levels; place 0 is not used */
 #define WIDE_MAX 256 /* columns that four wide registers hold */
 #define ROWS 64 /* rows of a block */

@@ -56,8 +56,7 @@ static inline void FN(leaves_of)(const Forest *forest, uint8_t *bytes, uint8_t *
 #if WIDE
     if (forest->of_shape[STEPS] < forest->trees) {
         WideRow row = wide_row(bytes);
-        if (forest->columns <= WIDE_MAX / 2) walk_wide(forest, &row, 1, two, leaves);
-        else walk_wide(forest, &row, 0, two, leaves);
+        walk_wide(forest, &row, two, leaves);
     }
 #endif
     FN(walk_steps)(forest, two, forest->order + forest->trees - forest->of_shape[STEPS], leaves);

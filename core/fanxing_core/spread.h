@@ -23,7 +23,7 @@ static void add_spread(
     for (int part = 0; part < 8; part++) {
         __m512i place = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(numbers + 8 * part)));
         __m512d leaf = _mm512_i64gather_pd(place, leaves, 8);
-        if (sums64 && !sums32) add_wide(leaf, part, sums64);
+        if (!sums32) add_wide(leaf, part, sums64);
         else {
             float *to = sums32 + 8 * part;
             _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), _mm512_cvtpd_ps(leaf)));

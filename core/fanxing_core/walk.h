@@ -129,7 +129,7 @@ static int forest_margins(
     int by_block = count >= ROWS / 2 && forest->columns <= COLUMNS_BLOCK_MAX && forest->outputs <= OUTPUTS_BLOCK_MAX;
     size_t columns = in_lines((size_t)(forest->columns > WIDE_MAX ? forest->columns : WIDE_MAX));
     size_t sizes[] = {columns, 2 * columns, in_lines(sizeof(double) * (size_t)forest->trees),
-                      by_block ? (size_t)(BLOCKS * ROWS * forest->columns) : 0,
+                      by_block ? (size_t)(BLOCKS * ROWS * (forest->columns + 1)) /* a forest of leaves alone has no column, and reads one */ : 0,
                       by_block ? (size_t)(sizeof(double) * BLOCKS * ROWS) * (size_t)forest->outputs : 0};
     size_t needed = 0;
     for (int k = 0; k < 5; k++) needed += sizes[k];
@@ -143,7 +143,6 @@ static int forest_margins(
     scratch.sums64 = (double *)(blocks + sizes[3]);
     scratch.sums32 = (float *)scratch.sums64;
     if (forest->columns < WIDE_MAX) memset(memory + forest->columns, 0, (size_t)(WIDE_MAX - forest->columns));
-    if (by_block) memset(blocks, 0, sizes[3]);
 #if defined(__x86_64__)
     if (machine == MACHINE_AVX512) margins_avx512(forest, rows, is_float, count, &scratch, out);
     else if (machine == MACHINE_AVX2) margins_avx2(forest, rows, is_float, count, &scratch, out);

@@ -346,5 +346,8 @@ def test_shapes_kinds_and_refusals(forest):
     for wrong in (rows[:, 1:], rows[0]):
         with pytest.raises(ValueError, match="rows must be"):
             explainer.explain(wrong)
+    for other in (rows.astype("c16"), rows.astype("U9"), rows.astype(object)):
+        with pytest.raises(TypeError):
+            explainer.explain(other)
     with pytest.raises(ModelError, match="no covers"):
         explain(replace(artefact, covers=np.empty(0)), rows)

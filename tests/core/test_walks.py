@@ -1,5 +1,6 @@
 """Every walk gives the bits of the plain one, whatever the trees, the rows and the machine."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.core.forests import made_up
 from tests.core.reference import margins, trying_rows
 
 from fanxing_core import Forest, Panel, _forest
-from fanxing_core.artefact import write
+from fanxing_core.artefact import NodeFlag, write
 from fanxing_core.columns import columns_of
 
 MACHINES = [
@@ -93,6 +94,23 @@ def test_infinite_values_are_values():
     artefact = made_up(5, leaves=60, trees=30)
     rows = np.where(np.random.default_rng(1).random((200, 5)) < 0.5, np.inf, -np.inf)
     assert Forest(write(artefact)).predict_margin(rows).tobytes() == margins(artefact, rows)[:, 0].tobytes()
+
+
+@pytest.mark.parametrize("comparison", [32, 64])
+def test_nothing_but_infinity_is_above_the_largest_number(comparison):
+    artefact = made_up(3, features=1, comparison=comparison)
+    artefact.nodes["flags"] |= NodeFlag.LESS_EQUAL
+    artefact.nodes["threshold"][artefact.nodes["feature"] >= 0] = np.finfo(f"f{comparison // 8}").max
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        forest = Forest(write(artefact))
+    check(forest, artefact, np.array([[0.0], [np.inf], [np.nan], [np.finfo("f4").max]] * 20))
+
+
+def test_a_forest_is_made_once():
+    forest = Forest(write(made_up(1)))
+    with pytest.raises(TypeError, match="made once"):
+        forest.__init__(write(made_up(2, comparison=32)))
 
 
 def test_split_columns_are_split():

@@ -99,8 +99,9 @@ def test_infinite_values_are_values():
 @pytest.mark.parametrize("comparison", [32, 64])
 def test_nothing_but_infinity_is_above_the_largest_number(comparison):
     artefact = made_up(3, features=1, comparison=comparison)
-    artefact.nodes["flags"] |= NodeFlag.LESS_EQUAL
-    artefact.nodes["threshold"][artefact.nodes["feature"] >= 0] = np.finfo(f"f{comparison // 8}").max
+    inner = artefact.nodes["feature"] >= 0
+    artefact.nodes["flags"][inner] |= np.uint32(NodeFlag.LESS_EQUAL)
+    artefact.nodes["threshold"][inner] = np.finfo(f"f{comparison // 8}").max
     with np.errstate(all="raise"), warnings.catch_warnings():
         warnings.simplefilter("error")
         forest = Forest(write(artefact))

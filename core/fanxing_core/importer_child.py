@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import treelite
 
-from fanxing_core import confine, layout, sources
+from fanxing_core import confine, layout, lightgbm_text, sources, xgboost_file
 from fanxing_core.artefact import NodeFlag, Transform
 from fanxing_core.errors import ModelError
 
@@ -78,7 +78,7 @@ def read(content: bytes) -> dict[str, np.ndarray]:
     json_text = not content.startswith(b"{L")
     load = treelite.frontend.from_xgboost_json if json_text else treelite.frontend.from_xgboost_ubjson
     model = load(content)
-    base = sources.base_margins(source.base_scores, _field(model, "postprocessor"), _outputs(model))
+    base = xgboost_file.base_margins(source.base_scores, _field(model, "postprocessor"), _outputs(model))
     return arrays_of(model, meta | {"comparison": 32, "sum": 32, "orphans": True}, base)
 
 
@@ -92,7 +92,7 @@ def _lightgbm(content: bytes) -> Model:
 
 def _zeros_apart(arrays: dict[str, np.ndarray]) -> np.ndarray:
     """Thresholds such that what LightGBM takes for 0 needs no care: all of -1e-35 to 1e-35 goes one way."""
-    value, near = arrays["value"], sources.ZERO
+    value, near = arrays["value"], lightgbm_text.ZERO
     cut = (arrays["flags"] & NodeFlag.LESS_EQUAL != 0) & (np.abs(value) <= near)
     return np.where(cut, np.where(value >= 0, near, np.nextafter(-near, -1)), value)
 
@@ -214,7 +214,7 @@ def _probe_rows(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> np.ndarr
         most = int(arrays["categories"].max(initial=0))
         values[sets] = rng.integers(-2, min(most, 1 << 20) + 3, size=int(sets.sum()))
         # Treelite does not know what LightGBM takes for 0; scikit-learn has cuts at infinity.
-        values[~np.isfinite(values) | (np.abs(values) <= sources.ZERO)] = 0
+        values[~np.isfinite(values) | (np.abs(values) <= lightgbm_text.ZERO)] = 0
         rows[np.arange(count)[:, None], feature] = values
     rows[rng.random(rows.shape) < 0.1] = np.nan
     for place, extreme in enumerate((np.nan, -3e38, 3e38, -0.0)[: count - 1]):

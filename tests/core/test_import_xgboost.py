@@ -7,7 +7,7 @@ import pytest
 import xgboost
 from tests.core.reference import margins, trying_rows
 
-from fanxing_core import ModelError, importer, importer_child, layout, sources
+from fanxing_core import ModelError, importer, importer_child, layout, xgboost_file
 from fanxing_core.artefact import Transform
 from fanxing_core.importer import check_probes, imported_from
 
@@ -112,7 +112,7 @@ def test_margins_of_base_scores_are_those_of_its_own_logarithm(objective, link):
     data = xgboost.DMatrix(np.zeros((2, 1)), [0, 1])
     for score in RNG.uniform(0.001, 0.999, 300).astype("f4"):
         booster = xgboost.train({"objective": objective, "base_score": float(score), "eta": 0, "nthread": 1}, data, 1)
-        margin = sources.base_margins((float(score),), link, 1)
+        margin = xgboost_file.base_margins((float(score),), link, 1)
         assert margin.astype("f4").tobytes() == booster.predict(data, output_margin=True)[:1].tobytes()
 
 

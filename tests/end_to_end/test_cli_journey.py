@@ -3,10 +3,13 @@
 import json
 import os
 import uuid
+from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from google.protobuf.json_format import MessageToJson
 from loadtest.shop import Shop
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from fanxing.cli import app
@@ -101,6 +104,70 @@ def test_indicators_are_shown_as_they_were_known(target, shop):
     assert now[0]["value"] > 100
     before = ["--known-at", "2020-01-01T00:00:00+08:00"]
     assert typed(target, "indicator", "compute", shop.merchant_id, names[0], *before)["indicators"][0]["value"] == 0
+
+
+def test_what_is_exported_is_what_is_computed_to_the_bit(target, shop, tmp_path):
+    now, day = datetime.now(UTC), timedelta(days=1)
+    names = ["receipts_fen_weekend_30d_share", "payers_distinct_month_1", "receipts_count_365d", "evidence_b"]
+    rows = {
+        "merchant_id": [shop[0].merchant_id] * 3,
+        "at": [now, now, now - day],
+        "known_at": [now, now - day, now - day],
+    }
+    parquet.write_table(pa.table(rows), tmp_path / "moments.parquet")
+    told = ["--at", str(tmp_path / "moments.parquet"), "--out", str(tmp_path / "matrix.parquet")]
+    done = CliRunner().invoke(app, ["indicator", "export", *names, *told, "--target", target])
+    assert done.exit_code == 0, done.output
+    matrix = parquet.read_table(tmp_path / "matrix.parquet").to_pylist()
+    for row, at, known_at in zip(matrix, rows["at"], rows["known_at"], strict=True):
+        moments = ["--as-of", at.isoformat(), "--known-at", known_at.isoformat()]
+        computed = typed(target, "indicator", "compute", shop[0].merchant_id, *names, *moments)["indicators"]
+        assert [row[each["name"]] for each in computed] == [each.get("value") for each in computed]
+    assert matrix[0]["receipts_count_365d"] > 100
+    assert matrix[1]["receipts_count_365d"] == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"merchant": ["a"], "at": [datetime(2026, 1, 1, tzinfo=UTC)]},
+        {"merchant_id": ["a"], "at": ["yesterday"]},
+        {"merchant_id": ["a", None], "at": [datetime(2026, 1, 1, tzinfo=UTC)] * 2},
+        {
+            "merchant_id": ["a"],
+            "at": [datetime(2026, 1, 1, tzinfo=UTC)],
+            "known_at": [datetime(2026, 1, 2, tzinfo=UTC)],
+        },
+        {"merchant_id": pa.array([], pa.string()), "at": pa.array([], pa.timestamp("us"))},
+    ],
+)
+def test_moments_that_are_none_are_refused_before_anything_is_asked(tmp_path, rows):
+    parquet.write_table(pa.table(rows), tmp_path / "moments.parquet")
+    told = ["--at", str(tmp_path / "moments.parquet"), "--out", str(tmp_path / "matrix.parquet")]
+    done = CliRunner().invoke(app, ["indicator", "export", *told, "--target", "127.0.0.1:1"])
+    assert done.exit_code == 2, done.output
+    assert [each.name for each in tmp_path.iterdir()] == ["moments.parquet"]
+
+
+def test_a_prefix_asks_for_all_that_begin_so_and_no_more_than_can_be_answered(target, shop):
+    merchant = shop[0].merchant_id
+    found = typed(target, "indicator", "compute", merchant, "--prefix", "receipts_mean_fen_weekend_noon")["indicators"]
+    listed = CliRunner().invoke(app, ["indicator", "list", "receipts_mean_fen_weekend_noon", "--names"]).stdout.split()
+    assert [each["name"] for each in found] == listed
+    assert len(listed) == 79
+    many = typed(target, "indicator", "compute", merchant, "--prefix", "receipts", code=1)
+    assert (many["reason"], many["fields"]) == ("INDICATORS_TOO_MANY", ["prefix"])
+    none = typed(target, "indicator", "compute", merchant, "--prefix", "luck", code=1)
+    assert (none["reason"], none["fields"]) == ("INDICATOR_UNKNOWN", ["prefix"])
+
+
+def test_the_catalogue_is_listed_and_each_indicator_shown():
+    listed = CliRunner().invoke(app, ["indicator", "list", "--names"]).stdout.split()
+    assert len(listed) == len(set(listed)) > 100_000
+    shown = CliRunner().invoke(app, ["indicator", "show", "receipts_fen_weekend_noon_30d_share"]).stdout
+    assert "Saturday" in shown
+    assert CliRunner().invoke(app, ["indicator", "show", "luck"]).exit_code == 2
+    assert "121," in CliRunner().invoke(app, ["indicator", "list"]).stdout
 
 
 def test_a_failure_tells_reason_field_and_sentence(target):

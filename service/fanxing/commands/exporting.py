@@ -4,12 +4,12 @@ Each row is an answer of GetIndicators, so training reads what decisions read, t
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 from pyarrow import parquet
 from rich.progress import track
 
@@ -39,40 +39,57 @@ def export_matrix(client: Client, request: pb.GetIndicatorsRequest, moments: Pat
     return len(asked)
 
 
-def _moments(path: Path) -> list[tuple[str, datetime]]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A merchant, the moment that windows end at, and the moment by which payments must have been known."""
+
+    merchant_id: str
+    at: datetime
+    known_at: datetime
+
+
+def _moments(path: Path) -> list[_Asked]:
     try:
-        table = parquet.read_table(path, columns=["merchant_id", "at"])
-        at = table["at"].cast(pa.timestamp("us")) if table["at"].type.tz is None else table["at"].cast(_AT)
+        table = parquet.read_table(path)
+        merchants, at = table["merchant_id"].to_pylist(), _times(table["at"])
+        known = _times(table["known_at"]) if "known_at" in table.column_names else at
     except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
         raise typer.BadParameter(f"{path} has no columns merchant_id and at (a timestamp): {error}") from None
-    rows = list(zip(table["merchant_id"].to_pylist(), at.to_pylist(), strict=True))
-    for number, row in enumerate(rows):
-        if not isinstance(row[0], str) or row[1] is None:
+    asked = []
+    for number, (merchant, moment, by) in enumerate(zip(merchants, at, known, strict=True)):
+        if not isinstance(merchant, str) or moment is None or by is None:
             raise typer.BadParameter(f"{path}: row {number} has no merchant_id or no moment")
-    return [(merchant, moment if moment.tzinfo else moment.replace(tzinfo=UTC)) for merchant, moment in rows]
+        if by > moment:
+            raise typer.BadParameter(f"{path}: row {number} would know at {moment} what became known until {by}")
+        asked.append(_Asked(merchant, moment, by))
+    return asked
 
 
-def _batches(
-    client: Client, request: pb.GetIndicatorsRequest, asked: list[tuple[str, datetime]]
-) -> Iterator[pa.RecordBatch]:
+def _times(column: pa.ChunkedArray) -> list[datetime | None]:
+    """Moments; those without a zone are UTC."""
+    return [None if each is None else each.replace(tzinfo=UTC) for each in column.cast(pa.timestamp("us")).to_pylist()]
+
+
+def _batches(client: Client, request: pb.GetIndicatorsRequest, asked: list[_Asked]) -> Iterator[pa.RecordBatch]:
     for start in track(range(0, len(asked), ROWS_TOGETHER), description="indicators"):
         rows = asked[start : start + ROWS_TOGETHER]
-        answers = [_answer(client, request, *row) for row in rows]
+        answers = [_answer(client, request, row) for row in rows]
         names = [each.name for each in answers[0]]
         columns = {
             name: pa.array([_value(answer[place]) for answer in answers], pa.float64())
             for place, name in enumerate(names)
         }
-        merchants, moments = zip(*rows, strict=True)
-        yield pa.RecordBatch.from_pydict({"merchant_id": merchants, "at": pa.array(moments, _AT), **columns})
+        merchants = pa.array([row.merchant_id for row in rows])
+        moments = pa.array([row.at for row in rows], _AT)
+        yield pa.RecordBatch.from_pydict({"merchant_id": merchants, "at": moments, **columns})
 
 
-def _answer(client: Client, request: pb.GetIndicatorsRequest, merchant_id: str, at: datetime) -> list[pb.Indicator]:
-    moment = Timestamp()
-    moment.FromDatetime(at)
+def _answer(client: Client, request: pb.GetIndicatorsRequest, row: _Asked) -> list[pb.Indicator]:
     each = pb.GetIndicatorsRequest()
     each.CopyFrom(request)
-    each.MergeFrom(pb.GetIndicatorsRequest(merchant_id=merchant_id, as_of=moment, known_at=moment))
+    each.merchant_id = row.merchant_id
+    each.as_of.FromDatetime(row.at)
+    each.known_at.FromDatetime(row.known_at)
     return list(client.merchants.GetIndicators(each, timeout=CALL_S).indicators)
 
 

@@ -95,14 +95,16 @@ def compute(
 def export(
     names: Names = None,
     *,
-    at: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Parquet: merchant_id and at (a timestamp).")],
+    at: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Parquet: merchant_id, at, perhaps known_at (timestamps).")
+    ],
     out: Annotated[Path, typer.Option(help="Parquet to write: merchant_id, at, a column for each indicator.")],
     prefix: Prefix = "",
     effective_time: EffectiveTime = None,
     target: Target = DEFAULT_TARGET,
     token: Token = None,
 ) -> None:
-    """Writes indicators of many merchants at many moments, each by what was known at that moment and no later.
+    """Writes indicators of many merchants at many moments, each by what was known at that moment (or at known_at).
 
     **Example:** `fanxing indicator export --prefix receipts_fen --at moments.parquet --out matrix.parquet`
     """

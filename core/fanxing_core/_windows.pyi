@@ -24,6 +24,7 @@ class Calendar:
         receipt: int,
         returned: int,
         balance: int,
+        follows: int,
         round: int,
         first_visit: int,
         repeat_visit: int,

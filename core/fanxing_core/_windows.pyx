@@ -18,7 +18,7 @@ cdef extern from "decode.h":
         const uint64_t* hour_facets
         const uint64_t* amount_facets
         const int64_t* amount_cuts
-        uint64_t receipt, returned, balance, round, first_visit, repeat_visit
+        uint64_t receipt, returned, balance, follows, round, first_visit, repeat_visit
     const char* header_wrong(const uint8_t*, size_t, Header*) noexcept nogil
     uint64_t checksum_of(const uint8_t*, size_t) noexcept nogil
 
@@ -67,7 +67,7 @@ cdef class Calendar:
     cdef object _windows, _cuts, _months, _kept
 
     def __init__(self, *, windows, cuts, months, int today, day_facets, hour_facets, amount_cuts, amount_facets,
-                 int64_t round_fen, receipt, returned, balance, round, first_visit, repeat_visit):
+                 int64_t round_fen, receipt, returned, balance, follows, round, first_visit, repeat_visit):
         """`windows` dtype WINDOW; `cuts` int32 ages, rising; `months` uint16 (len(cuts) + 1,); facets uint64."""
         self._windows, self._cuts, self._months = windows, cuts, months
         self._kept = day_facets, hour_facets, amount_cuts, amount_facets
@@ -77,7 +77,7 @@ cdef class Calendar:
         self.marks.amount_cuts = <const int64_t*> cnp.PyArray_DATA(amount_cuts)
         self.marks.amount_facets = <const uint64_t*> cnp.PyArray_DATA(amount_facets)
         self.marks.round_fen, self.marks.receipt, self.marks.returned = round_fen, receipt, returned
-        self.marks.balance, self.marks.round = balance, round
+        self.marks.balance, self.marks.follows, self.marks.round = balance, follows, round
         self.marks.first_visit, self.marks.repeat_visit = first_visit, repeat_visit
 
 

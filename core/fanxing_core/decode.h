@@ -22,7 +22,7 @@ typedef struct {
     int64_t days, cuts, round_fen;
     const uint64_t *day_facets, *hour_facets, *amount_facets; /* (days,) by age, (24,), (cuts + 1,) */
     const int64_t *amount_cuts;
-    uint64_t receipt, returned, balance, round, first_visit, repeat_visit;
+    uint64_t receipt, returned, balance, follows, round, first_visit, repeat_visit;
 } Marks;
 
 static size_t padded(size_t bytes) { return (bytes + 7) / 8 * 8; }
@@ -74,7 +74,7 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
     size_t at[8];
     sections(header, at);
     uint32_t large = 0, returned = 0, balances = 0, row = 0;
-    int64_t day = header->first_day;
+    int64_t day = header->first_day, last_balance = 0;
     for (uint32_t k = 0; k < header->days; k++) {
         uint16_t pair[2];
         memcpy(pair, state + at[2] + 4 * (size_t)k, 4);
@@ -94,7 +94,11 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
             int64_t amount = (int64_t)(word >> (SECONDS + TAGS));
             if (amount == AMOUNT_LARGE) amount = next_of(state + at[3], &large, header->large);
             int64_t back = facets & marks->returned ? next_of(state + at[4], &returned, header->returned) : 0;
-            int64_t balance = facets & marks->balance ? next_of(state + at[5], &balances, header->balances) : 0;
+            int64_t balance = 0;
+            if (facets & marks->follows)
+                balance = (int64_t)((uint64_t)last_balance + (uint64_t)(facets & marks->receipt ? amount : -amount));
+            else if (facets & marks->balance) balance = next_of(state + at[5], &balances, header->balances);
+            last_balance = balance;
             if (hour > 23) return "has an hour that no day has";
             int64_t band = 0;
             while (band < marks->cuts && amount >= marks->amount_cuts[band]) band++;

@@ -33,6 +33,7 @@ class Facet(IntEnum):
     MERCHANT_CODE = 13
     PERSONAL_CODE = 14
     OVERDRAWN = 15
+    BALANCE_FOLLOWS = 16
     WORKDAY = 20
     WEEKEND = 21
     NIGHT = 22

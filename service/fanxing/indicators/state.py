@@ -9,7 +9,7 @@ The bytes depend on the payments and on when each became known, not on the order
     runs      (u16, u16): days on from the run before (the first: from the first local day), rows of that day
     large     i64: amounts that 27 bits do not hold
     returned  i64: what was sent back of each row with that tag
-    balances  i64: of each row with that tag
+    balances  i64: of each row that tells one, unless it is that of the row before, more or less the amount (a tag)
     payers    u64 each: BLAKE2b of the token, keyed by the institution
 
 Sections begin at multiples of 8 bytes. Rows stand in the order of their local time; equal ones by when they became
@@ -55,6 +55,8 @@ def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as
     digest = np.zeros(len(place), "u8")
     digest[known] = payers[chosen["payer"][known]]
     tags = _tags(chosen, returned, history.payers.get(controller_token, -2) if controller_token else -2)
+    follows = _follows(chosen)
+    tags |= follows.astype("u8") << np.uint64(Facet.BALANCE_FOLLOWS)
     return _packed(
         through_seq=history.through_seq,
         newest_us=int(chosen["occurred_us"].max(initial=0)),
@@ -64,7 +66,7 @@ def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as
         known=known,
         large=chosen["amount_fen"][chosen["amount_fen"] >= _LARGE],
         returned=returned[returned > 0],
-        balances=chosen["balance_fen"][chosen["has_balance"]],
+        balances=chosen["balance_fen"][chosen["has_balance"] & ~follows],
     )
 
 
@@ -87,6 +89,15 @@ def _returned(rows: np.ndarray, as_of_us: int) -> np.ndarray:
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
     np.add.at(back, refunds["receipt"], refunds["amount_fen"])
     return np.asarray(np.where(rows["kind"] == RECEIPT, np.minimum(back, rows["amount_fen"]), 0))
+
+
+def _follows(rows: np.ndarray) -> np.ndarray:
+    """Where the balance told is the one that the row before told, more or less the amount."""
+    moved = np.where(rows["kind"] == RECEIPT, rows["amount_fen"], -rows["amount_fen"])
+    follows = np.zeros(len(rows), "?")
+    told = rows["has_balance"]
+    follows[1:] = told[1:] & told[:-1] & (rows["balance_fen"][1:] == rows["balance_fen"][:-1] + moved[1:])
+    return follows
 
 
 def _tags(rows: np.ndarray, returned: np.ndarray, controller: int) -> np.ndarray:

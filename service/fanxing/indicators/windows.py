@@ -123,6 +123,7 @@ def calendar(today: int) -> _windows.Calendar:
         receipt=1 << Facet.RECEIPT,
         returned=1 << Facet.RETURNED,
         balance=1 << Facet.BALANCE_TOLD,
+        follows=1 << Facet.BALANCE_FOLLOWS,
         round=1 << Facet.ROUND,
         first_visit=1 << Facet.FIRST_VISIT,
         repeat_visit=1 << Facet.REPEAT_VISIT,

@@ -98,6 +98,8 @@ def _fact(fact: Fact) -> merchant_service_pb2.Fact:
         message.debt.balance.CopyFrom(convert.money(fact.debt.balance_fen, CURRENCY))
         message.debt.monthly_service.CopyFrom(convert.money(fact.debt.monthly_service_fen, CURRENCY))
         message.debt.matures_on.CopyFrom(convert.date_message(fact.debt.matures_on))
+    if fact.link:
+        message.link.merchant_id, message.link.relation = fact.link.merchant_id, fact.link.relation
     return message
 
 

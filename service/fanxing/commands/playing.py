@@ -1,4 +1,7 @@
-"""`fanxing town play`, the body of `make run`: four months of the simulated market town, then loans."""
+"""`fanxing town play`, the body of `make run`: four months of the simulated market town, then loans.
+
+The other verbs of `fanxing town`, which work on files, stand in `town_files.py`.
+"""
 
 import json
 import tempfile
@@ -11,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fanxing.books import read_books
+from fanxing.commands import town_files
 from fanxing.commands.failing import plain_failures
 from fanxing.commands.town_tables import show
 from fanxing.launch import launched
@@ -25,9 +29,9 @@ from fanxing.wire.tariff import Tariff
 app = typer.Typer(no_args_is_help=True, help="The market town: a simulated world with known truth.")
 
 
-@app.callback()
-def _town() -> None:
-    """Keeps `play` a subcommand while it is the only one."""
+app.command("make")(town_files.make_town)
+app.command("score")(town_files.score_town)
+app.command("koubei")(town_files.read_koubei)
 
 
 @app.command("play")

@@ -15,7 +15,8 @@ typedef struct {
     Daily daily;
     Order order;
     double *quantiles; /* (windows, 3) */
-    double *by_payer, *top, *squares;
+    wide *by_payer;
+    double *top, *squares;
     Seen seen;
     uint8_t *whole_of; /* (filters,) which of `windows` holds a filter's */
 } Scratch;
@@ -67,6 +68,10 @@ static void quantiles_of(
     }
 }
 
+static double squared(wide sum) { /* rounded once, lest shares exceed it */
+    return sum < (wide)1 << 63 ? (double)((unsigned __int128)sum * (unsigned __int128)sum) : (double)sum * (double)sum;
+}
+
 /* The value of a measure of one filter and window. */
 static double measured(
     const Payments *payments, const Plan *plan, const Filter *filter, const Tally *tally, int which, int measure,
@@ -81,7 +86,7 @@ static double measured(
             return window->kind == TO_TODAY && tally->sum > 0 ? scratch->top[window->last - 1] / (double)tally->sum : NAN;
         case CONCENTRATION:
             if (window->kind != TO_TODAY || tally->sum <= 0) return NAN;
-            return scratch->squares[window->last - 1] / (double)tally->sum / (double)tally->sum;
+            return scratch->squares[window->last - 1] / squared(tally->sum);
         case DISTINCT: case NEWCOMERS: case RETURNING: case LOST: case REPEATING:
             return of_payers(&scratch->seen, plan->segments, filter->facet, window, before, measure);
     }

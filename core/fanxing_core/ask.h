@@ -44,7 +44,7 @@ static void lay_scratch(Arena *arena, const Header *header, const Plan *plan, Sc
     scratch->order.seen = take(arena, sizeof(int32_t) * (rows + 1));
     scratch->order.seen_together = take(arena, sizeof(int32_t) * (rows / TOGETHER_PLACES + 1));
     scratch->quantiles = take(arena, sizeof(double) * 3 * (size_t)plan->windows);
-    scratch->by_payer = take(arena, sizeof(double) * payers);
+    scratch->by_payer = take(arena, sizeof(wide) * payers);
     scratch->top = take(arena, sizeof(double) * segments);
     scratch->squares = take(arena, sizeof(double) * segments);
     int32_t **counts[] = {&scratch->seen.last, &scratch->seen.last_but_one, &scratch->seen.first, &scratch->seen.any};

@@ -47,14 +47,14 @@ static double of_days(const Daily *daily, const Window *window, int measure, int
     const wide (*of)[3] = (const wide(*)[3])daily->of[measure == COUNT ? 0 : 1];
     int64_t n = window->oldest + 1;
     const wide *all = of[n - 1];
-    double days = (double)n, sum = (double)all[0], deviation = sqrt(spread_of(n, all[0], all[1])) / days;
+    double days = (double)n, sum = (double)all[0], spread = sqrt(spread_of(n, all[0], all[1]));
     switch (statistic) {
         case SLOPE: { /* ages fall as time goes on: n^2 (n^2 - 1) / 12 is n times the sum of squares of their deviations */
             double along = (double)((n - 1) * all[0] - 2 * all[2]) / 2;
             return n > 1 ? along / (days * (days * days - 1) / 12) : NAN;
         }
-        case VOLATILITY: return sum > 0 ? deviation / (sum / days) : NAN;
-        case ZSCORE: return deviation > 0 && n >= 7 ? ((double)of[6][0] / 7 - sum / days) / deviation : NAN;
+        case VOLATILITY: return sum > 0 ? spread / sum : NAN;
+        case ZSCORE: return spread > 0 && n >= 7 ? (double)(n * of[6][0] - 7 * all[0]) / (7 * spread) : NAN;
     }
     return NAN;
 }

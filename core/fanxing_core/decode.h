@@ -79,9 +79,10 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
         uint16_t pair[2];
         memcpy(pair, state + at[2] + 4 * (size_t)k, 4);
         day += pair[0];
-        if (pair[1] > header->rows - row || day > marks->today) return "has days that do not fit its rows";
+        if (pair[1] > header->rows - row || day > marks->today + 1) return "has days that do not fit its rows";
+        if (day > marks->today) break; /* a clock put back over midnight: such rows stand last, and are of no window yet */
         int32_t age = (int32_t)(marks->today - day);
-        uint64_t of_day = age < marks->days ? marks->day_facets[age] : 0;
+        uint64_t of_day = marks->day_facets[age % marks->days]; /* weeks repeat */
         for (uint32_t end = row + pair[1]; row < end; row++) {
             uint64_t word;
             uint32_t payer = 0;
@@ -104,11 +105,11 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
             while (band < marks->cuts && amount >= marks->amount_cuts[band]) band++;
             facets |= marks->hour_facets[hour] | marks->amount_facets[band];
             if (amount % marks->round_fen == 0) facets |= marks->round;
-            if (back >= amount) facets &= ~marks->receipt;
             if (payer != NOBODY && facets & marks->receipt) {
                 facets |= seen[payer] ? marks->repeat_visit : marks->first_visit;
-                seen[payer] = 1;
+                seen[payer] |= back < amount;
             }
+            if (back >= amount) facets &= ~marks->receipt;
             payments->age[row] = age;
             payments->facets[row] = facets;
             payments->payer[row] = payer;
@@ -117,9 +118,10 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
             payments->values[2][row] = balance;
         }
     }
-    if (row != header->rows || large != header->large || returned != header->returned || balances != header->balances)
+    int whole = row == header->rows && large == header->large && returned == header->returned && balances == header->balances;
+    if (day <= marks->today && !whole)
         return "has sections that do not fit its rows";
-    payments->rows = header->rows;
+    payments->rows = row;
     payments->payers = header->payers;
     return 0;
 }

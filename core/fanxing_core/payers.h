@@ -71,22 +71,27 @@ static double of_payers(
 
 /* Of each segment, counted from today: the largest known payer's sum and the sum of squares of all, in all rows since. */
 static void concentration(
-    const Payments *payments, const Filter *filter, const int32_t *chosen, int64_t many, int64_t segments, double *by_payer,
+    const Payments *payments, const Filter *filter, const int32_t *chosen, int64_t many, int64_t segments, wide *by_payer,
     double *top, double *squares) {
-    double most = 0, total = 0;
+    wide most = 0;
+    unsigned __int128 total = 0; /* exact where 128 bits hold it */
+    double nearly = 0;
     int64_t segment = 0;
-    memset(by_payer, 0, sizeof(double) * (size_t)payments->payers);
+    memset(by_payer, 0, sizeof(wide) * (size_t)payments->payers);
     for (int64_t k = many - 1; k >= 0; k--) {
         int32_t row = chosen[k];
-        for (; segment < payments->segment[row]; segment++) top[segment] = most, squares[segment] = total;
+        for (; segment < payments->segment[row]; segment++)
+            top[segment] = (double)most, squares[segment] = nearly < 0x1p127 ? (double)total : nearly;
         uint32_t payer = payments->payer[row];
         if (payer == NOBODY) continue;
-        double value = (double)payments->values[filter->value][row], sum = by_payer[payer];
-        total += value * (2 * sum + value);
+        wide value = payments->values[filter->value][row], sum = by_payer[payer];
+        total += (unsigned __int128)value * (unsigned __int128)(2 * sum + value);
+        nearly += (double)value * (double)(2 * sum + value);
         by_payer[payer] = sum + value;
         most = sum + value > most ? sum + value : most;
     }
-    for (; segment < segments; segment++) top[segment] = most, squares[segment] = total;
+    for (; segment < segments; segment++)
+        top[segment] = (double)most, squares[segment] = nearly < 0x1p127 ? (double)total : nearly;
 }
 
 #endif

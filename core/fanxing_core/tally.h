@@ -65,11 +65,14 @@ static void tally_window(const Tally *cells, const Tally *sums, const Window *wi
     }
 }
 
-/* n squares - sum^2, exact where 128 bits hold it, else nearly. */
+/* n squares - sum^2: of what 128 bits hold exact, whatever the parts modulo 2^128 are; else nearly. */
 static double spread_of(int64_t n, wide sum, wide squares) {
+    typedef unsigned __int128 whole;
+    whole exact = (whole)n * (whole)squares - (whole)sum * (whole)sum;
     wide most = (wide)1 << 62;
-    if (n < 1ll << 31 && sum < most && sum > -most && squares < (wide)1 << 95) return (double)(n * squares - sum * sum);
-    return (double)((__float128)n * (__float128)squares - (__float128)sum * (__float128)sum);
+    if (n < 1ll << 31 && sum < most && sum > -most && squares < (wide)1 << 95) return (double)exact;
+    __float128 nearly = (__float128)n * (__float128)squares - (__float128)sum * (__float128)sum;
+    return nearly < 0x1p120 ? (double)exact : (double)nearly;
 }
 
 static double of_tally(const Tally *tally, int measure) {

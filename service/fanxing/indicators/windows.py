@@ -42,7 +42,7 @@ DAY_SPANS = (
 MONTHS = 12
 _EPOCH = date(1970, 1, 1)
 _TO_TODAY, _MONTH, _OTHER = 0, 1, 2
-_CALENDAR_DAYS = 3 * 366
+_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def calendar(today: int) -> _windows.Calendar:
         cuts=cuts,
         months=months,
         today=today,
-        day_facets=facets.day_bits(today - np.arange(_CALENDAR_DAYS)),
+        day_facets=facets.day_bits(today - np.arange(_WEEK)),
         hour_facets=facets.hour_bits(),
         amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "i8"),
         amount_facets=facets.amount_bits(),

@@ -1,0 +1,381 @@
+"""The windowed indicators of docs/indicators.md in DuckDB's SQL, over the raw payments: their tests' oracle.
+
+It reads that page and nothing of the code that it judges: a question is its name, and local time is DuckDB's own. Rows
+that are measured stand in one table; every measure is one expression or one query over the rows of each slice, that is
+of one filter in one window.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+
+import duckdb
+import pyarrow as pa
+
+COLUMNS = pa.schema(
+    {
+        "payment_id": pa.string(),
+        "payer_token": pa.string(),
+        "amount_fen": pa.int64(),
+        "occurred_us": pa.int64(),
+        "kind": pa.string(),
+        "refund_of": pa.string(),
+        "instrument": pa.string(),
+        "code_kind": pa.string(),
+        "payer_real_name": pa.bool_(),
+        "payer_account_age_days": pa.int64(),
+        "balance_after_fen": pa.int64(),
+        "known_us": pa.int64(),
+    }
+)
+"""What is read of fanxing.payments.RecordedPayment."""
+
+PAID = """
+CREATE TEMP TABLE paid AS
+WITH known AS (
+    SELECT *, timezone($zone, make_timestamptz(occurred_us)) AS local_time
+    FROM payments WHERE occurred_us <= $as_of AND known_us <= $known
+), refunds AS (
+    SELECT refund_of AS payment_id, sum(amount_fen) AS refunded FROM known WHERE kind = 'REFUND' GROUP BY refund_of
+), netted AS (
+    SELECT known.*, CASE kind WHEN 'RECEIPT' THEN least(coalesce(refunded, 0), amount_fen) ELSE 0 END AS back
+    FROM known LEFT JOIN refunds USING (payment_id) WHERE kind <> 'REFUND'
+), ordered AS (
+    SELECT *, kind = 'RECEIPT' AND back < amount_fen AS is_receipt, payer_token <> '' AS has_payer,
+        row_number() OVER (ORDER BY local_time, known_us, length(payment_id), payment_id) AS place
+    FROM netted
+)
+SELECT *, local_time::DATE AS day, hour(local_time) AS hour,
+    count(*) FILTER (is_receipt) OVER (
+        PARTITION BY payer_token ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
+FROM ordered
+"""
+"""Receipts and outflows as they are known, in order, with what was sent back of each and the payer's earlier receipts.
+
+Of equal local times the one that was known earlier comes first, then the one of the shorter id, then the lesser id.
+"""
+
+FACETS = {
+    "workday": "isodow(day) <= 5",
+    "weekend": "isodow(day) >= 6",
+    "night": "hour < 6",
+    "morning": "hour >= 6 AND hour < 11",
+    "noon": "hour >= 11 AND hour < 14",
+    "afternoon": "hour >= 14 AND hour < 17",
+    "evening": "hour >= 17 AND hour < 21",
+    "late": "hour >= 21",
+    "under_5_yuan": "amount_fen < 500",
+    "from_5_yuan": "amount_fen >= 500 AND amount_fen < 1000",
+    "from_10_yuan": "amount_fen >= 1000 AND amount_fen < 2000",
+    "from_20_yuan": "amount_fen >= 2000 AND amount_fen < 5000",
+    "from_50_yuan": "amount_fen >= 5000 AND amount_fen < 20000",
+    "from_200_yuan": "amount_fen >= 20000",
+    "round": "amount_fen % 1000 = 0",
+    "known_payer": "has_payer",
+    "anonymous": "NOT has_payer",
+    "own": "has_payer AND payer_token = $controller",
+    "real_name": "coalesce(payer_real_name, false)",
+    "old_account": "coalesce(payer_account_age_days >= 180, false)",
+    "young_account": "coalesce(payer_account_age_days < 30, false)",
+    "by_balance": "instrument = 'BALANCE'",
+    "by_debit": "instrument = 'DEBIT'",
+    "by_credit": "instrument = 'CREDIT'",
+    "merchant_code": "code_kind = 'MERCHANT'",
+    "personal_code": "code_kind = 'PERSONAL'",
+    "first_visit": "has_payer AND earlier = 0",
+    "repeat_visit": "has_payer AND earlier > 0",
+}
+KINDS = {
+    "receipts": ("amount_fen - back", "is_receipt"),
+    "refunds": ("back", "back > 0"),
+    "outflow": ("amount_fen", "kind = 'OUTFLOW'"),
+    "balance": ("balance_after_fen", "balance_after_fen IS NOT NULL"),
+    "balance_negative": ("balance_after_fen", "balance_after_fen < 0"),
+}
+"""Of each kind of row: what is summed, and which payments are of it."""
+MEASURED = "CREATE TEMP TABLE measured AS WITH faceted AS (SELECT *, {facets} FROM paid) {kinds}".format(
+    facets=", ".join(f"{condition} AS is_{name}" for name, condition in FACETS.items()),
+    kinds=" UNION ALL ".join(
+        f"SELECT '{kind}' AS row_kind, ({value})::BIGINT AS value, * FROM faceted WHERE {condition}"
+        for kind, (value, condition) in KINDS.items()
+    ),
+)
+"""The rows, each as often as it is of a kind, with every facet as a boolean."""
+
+CHOSEN = """
+CREATE TEMP TABLE chosen AS
+SELECT slice, day, place, payer_token, has_payer, value
+FROM slices JOIN filtered USING (filter) WHERE day BETWEEN first_day AND last_day
+"""
+"""The rows of each slice."""
+SCATTER = "(count(*) * sum({0}::HUGEINT * {0}) - sum({0}) * sum({0}))"
+"""Of exact integers: n sums of squares less the squared sum, that is n squared times the variance."""
+OF_ROWS = {
+    "count": "count(*)",
+    "fen": "sum(value)",
+    "mean_fen": "sum(value)::DOUBLE / count(*)",
+    "deviation_fen": f"sqrt({SCATTER.format('value')}::DOUBLE) / count(*)",
+    "min_fen": "min(value)",
+    "max_fen": "max(value)",
+    "last_fen": "arg_max(value, place)",
+    "low_fen": "list_sort(list(value))[(1 * count(*) + 9) // 10]",
+    "median_fen": "list_sort(list(value))[(5 * count(*) + 9) // 10]",
+    "high_fen": "list_sort(list(value))[(9 * count(*) + 9) // 10]",
+    "days": "count(DISTINCT day)",
+}
+ROWS = "SELECT slice, {column} FROM chosen SEMI JOIN wanted USING (slice) GROUP BY slice"
+
+OF_PAYERS = {
+    "payers_distinct": "count(*) FILTER (has_payer)",
+    "payers_new": "count(*) FILTER (has_payer AND first_seen >= first_day)",
+    "payers_returning": "count(*) FILTER (has_payer AND first_seen < first_day)",
+    "payer_repeat_rate": "count(*) FILTER (has_payer AND visits >= 2) / nullif(count(*) FILTER (has_payer), 0)",
+    "payer_top_share": "coalesce(max(paid) FILTER (has_payer), 0)::DOUBLE / sum(paid)::DOUBLE",
+    "payer_concentration": "coalesce(sum(paid * paid) FILTER (has_payer), 0)::DOUBLE / (sum(paid) * sum(paid))::DOUBLE",
+}
+PAYERS = """
+WITH first_rows AS (SELECT filter, payer_token, min(day) AS first_seen FROM filtered GROUP BY ALL),
+payers AS (
+    SELECT slice, payer_token, has_payer, count(*) AS visits, sum(value) AS paid
+    FROM chosen SEMI JOIN wanted USING (slice) GROUP BY ALL)
+SELECT slice, {column}
+FROM payers JOIN slices USING (slice) JOIN first_rows USING (filter, payer_token) GROUP BY slice
+"""
+LOST = """
+SELECT slice, count(DISTINCT seen.payer_token)
+FROM wanted JOIN slices USING (slice) JOIN chosen AS seen ON seen.slice = slices.before
+WHERE seen.has_payer AND NOT EXISTS (
+    FROM chosen AS again WHERE again.slice = slices.slice AND again.payer_token = seen.payer_token)
+GROUP BY slice
+"""
+GAPS = """
+WITH begun AS (SELECT filter, min(day) AS first_row FROM filtered GROUP BY filter),
+part AS (
+    SELECT slice, greatest(first_day, first_row) AS first_day, last_day
+    FROM wanted JOIN slices USING (slice) JOIN begun USING (filter) WHERE first_row <= last_day),
+edges AS (
+    SELECT slice, first_day - 1 AS day FROM part
+    UNION SELECT slice, last_day + 1 FROM part
+    UNION SELECT slice, day FROM chosen SEMI JOIN part USING (slice))
+SELECT slice, max(gap) FROM (
+    SELECT slice, day - lag(day) OVER (PARTITION BY slice ORDER BY day) - 1 AS gap FROM edges) GROUP BY slice
+"""
+"""Runs without a row lie between two days with one, the days around the part being taken for such."""
+
+OF_DAYS = {
+    "slope": "(count(*) * sum(x * y) - sum(x) * sum(y))::DOUBLE / {x}::DOUBLE",
+    "volatility": "CASE WHEN sum(y) > 0 THEN sqrt({y}::DOUBLE) / sum(y)::DOUBLE END",
+    "zscore": "CASE WHEN {y} > 0 THEN (count(*) * sum(y) FILTER (age < 7) - 7 * sum(y))::DOUBLE"
+    " / (7 * sqrt({y}::DOUBLE)) END",
+}
+OF_ONE_DAY = {"count": "count(value)", "fen": "coalesce(sum(value), 0)"}
+DAYS = """
+WITH calendar AS (
+    SELECT slice, last_day - day.generate_series::DATE AS age, day.generate_series::DATE AS day
+    FROM wanted JOIN slices USING (slice), generate_series(first_day, last_day, INTERVAL 1 DAY) AS day
+    WHERE (SELECT min(day) FROM paid) <= first_day),
+daily AS (
+    SELECT slice, age, -age::HUGEINT AS x, ({value})::HUGEINT AS y
+    FROM calendar LEFT JOIN chosen USING (slice, day) GROUP BY slice, age)
+SELECT slice, {column} FROM daily GROUP BY slice
+"""
+
+MEASURES = {
+    **{f"receipts_{each}": ("receipts", each) for each in OF_ROWS if each not in {"last_fen", "days"}},
+    **{f"refunds_{each}": ("refunds", each) for each in ("count", "fen")},
+    **{f"outflow_{each}": ("outflow", each) for each in ("count", "fen", "mean_fen", "max_fen", "days")},
+    **{
+        f"balance_{each}": ("balance", each) for each in ("min_fen", "max_fen", "mean_fen", "deviation_fen", "last_fen")
+    },
+    "balance_negative_count": ("balance_negative", "count"),
+    "active_days": ("receipts", "days"),
+    **{each: ("receipts", each) for each in (*OF_PAYERS, "payers_lost", "longest_gap_days")},
+}
+ZERO = {"count", "fen", "days", "payers_distinct", "payers_new", "payers_returning", "payers_lost"}
+"""Measures that are 0 without rows; the others are missing."""
+RELATIVE = ("per_active_day", "to_before", "share")
+_FACET = "|".join(FACETS)
+_NAME = re.compile(
+    f"({'|'.join(MEASURES)})((?:_(?:{_FACET}))*)_([0-9]+d|month_[0-9]+)(?:_({'|'.join((*RELATIVE, *OF_DAYS))}))?"
+)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The last `days` days; or the month `month` months ago; or, `shifted`, as many days before the last ones."""
+
+    days: int = 0
+    month: int = 0
+    shifted: bool = False
+
+    @property
+    def before(self) -> "Window":
+        return Window(self.days, shifted=True) if self.days else Window(month=self.month + 1)
+
+    def span(self, today: date) -> tuple[date, date]:
+        """The first and the last day."""
+        if self.days:
+            last = today - timedelta(days=self.days * self.shifted)
+            return last - timedelta(days=self.days - 1), last
+        year, month = divmod(today.year * 12 + today.month - 1 - self.month, 12)
+        after = date(year + month // 11, (month + 1) % 12 + 1, 1)
+        return date(year, month + 1, 1), min(today, after - timedelta(days=1))
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of a kind that have all facets, in a window."""
+
+    kind: str
+    facets: tuple[str, ...]
+    window: Window
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a name asks for."""
+
+    measure: str
+    slice: Slice
+    statistic: str
+
+    @property
+    def other(self) -> tuple[str, Slice] | None:
+        """What is divided by."""
+        at = self.slice
+        return {
+            "per_active_day": ("days", at),
+            "to_before": (self.measure, Slice(at.kind, at.facets, at.window.before)),
+            "share": (self.measure, Slice(at.kind, (), at.window)),
+        }.get(self.statistic)
+
+
+@cache
+def question_of(name: str) -> Question:
+    """Reads measure, filter, window, statistic."""
+    found = _NAME.fullmatch(name)
+    assert found, name
+    kind, measure = MEASURES[found[1]]
+    window = Window(month=int(found[3][6:])) if found[3].startswith("month_") else Window(days=int(found[3][:-1]))
+    return Question(measure, Slice(kind, tuple(re.findall(_FACET, found[2])), window), found[4] or "")
+
+
+Need = tuple[str, Slice, str]
+"""A measure of a slice, or a statistic of its days."""
+
+
+def needs_of(asked: Iterable[Question]) -> set[Need]:
+    """What questions are answered from."""
+    needed = {(each.measure, each.slice, each.statistic if each.statistic in OF_DAYS else "") for each in asked}
+    return needed | {(*each.other, "") for each in asked if each.other}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Slices and those before them, and their filters, by number; `table` is of the slices."""
+
+    numbers: dict[Slice, int]
+    filters: dict[tuple[str, tuple[str, ...]], int]
+    table: pa.Table
+
+
+def cut_of(wanted: Iterable[Slice], today: date) -> Cut:
+    """Numbers all slices."""
+    wanted = sorted(set(wanted), key=repr)
+    before = [Slice(each.kind, each.facets, each.window.before) for each in wanted]
+    numbers = {each: number for number, each in enumerate(dict.fromkeys([*wanted, *before]))}
+    filters = {each: number for number, each in enumerate(dict.fromkeys((each.kind, each.facets) for each in wanted))}
+    spans = [each.window.span(today) for each in numbers]
+    columns = {
+        "slice": range(len(numbers)),
+        "filter": [filters[each.kind, each.facets] for each in numbers],
+        "first_day": [first for first, _ in spans],
+        "last_day": [last for _, last in spans],
+        "before": [numbers[each] for each in before] + [None] * (len(numbers) - len(wanted)),
+    }
+    return Cut(numbers, filters, pa.table(columns))
+
+
+class Merchant:
+    """One merchant's payments, asked as of any moment and knowledge."""
+
+    def __init__(self, payments, time_zone: str, controller: str) -> None:
+        self._zone, self._controller = time_zone, controller
+        self._duck = duckdb.connect(config={"threads": 1})
+        columns = {name: [getattr(each, name) for each in payments] for name in COLUMNS.names}
+        self._keep("payments", pa.table(columns, schema=COLUMNS))
+
+    def answers(self, names, as_of_us: int, known_us: int) -> dict[str, float]:
+        """The value of each indicator, NaN where missing."""
+        today = self._measure(as_of_us, known_us)
+        asked = {name: question_of(name) for name in names}
+        needed = needs_of(asked.values())
+        cut = cut_of([each for _, each, _ in needed], today)
+        self._choose(cut)
+        values = {}
+        for measure, statistic in sorted({(measure, statistic) for measure, _, statistic in needed}):
+            wanted = [each for each in needed if each[::2] == (measure, statistic)]
+            found = self._found(measure, statistic, [cut.numbers[each] for _, each, _ in wanted])
+            absent = 0 if measure in ZERO and not statistic else None
+            values |= {each: found.get(cut.numbers[each[1]], absent) for each in wanted}
+        return {name: _told(each, values) for name, each in asked.items()}
+
+    def _measure(self, as_of_us: int, known_us: int) -> date:
+        """Makes `paid` and `measured`; returns the local day of today."""
+        self._drop("paid", "measured", "filtered", "chosen")
+        moments = {"zone": self._zone, "as_of": as_of_us, "known": known_us}
+        self._duck.execute(PAID, moments)
+        self._duck.execute(MEASURED, {"controller": self._controller})
+        today = "SELECT timezone($zone, make_timestamptz($as_of))::DATE"
+        return self._duck.execute(today, {"zone": self._zone, "as_of": as_of_us}).fetchone()[0]
+
+    def _choose(self, cut: "Cut") -> None:
+        """Makes `filtered`, `slices` and `chosen`."""
+        self._filter(cut.filters)
+        self._keep("slices", cut.table)
+        self._duck.execute(CHOSEN)
+
+    def _filter(self, filters: dict[tuple[str, tuple[str, ...]], int]) -> None:
+        """Makes `filtered`: the measured rows of each filter."""
+        parts = []
+        for (kind, facets), number in filters.items():
+            conditions = " AND ".join((f"row_kind = '{kind}'", *(f"is_{facet}" for facet in facets)))
+            columns = "day, place, payer_token, has_payer, value"
+            parts.append(f"SELECT {number} AS filter, {columns} FROM measured WHERE {conditions}")
+        self._duck.execute(f"CREATE TEMP TABLE filtered AS {' UNION ALL '.join(parts)}")
+
+    def _found(self, measure: str, statistic: str, slices: list[int]) -> dict[int, float]:
+        """A measure, or a statistic of its days, of many slices."""
+        self._keep("wanted", pa.table({"slice": slices}))
+        if statistic:
+            column = OF_DAYS[statistic].format(x=SCATTER.format("x"), y=SCATTER.format("y"))
+            query = DAYS.format(value=OF_ONE_DAY[measure], column=column)
+        elif measure in OF_ROWS:
+            query = ROWS.format(column=OF_ROWS[measure])
+        elif measure in OF_PAYERS:
+            query = PAYERS.format(column=OF_PAYERS[measure])
+        else:
+            query = {"payers_lost": LOST, "longest_gap_days": GAPS}[measure]
+        return dict(self._duck.execute(query).fetchall())
+
+    def _keep(self, name: str, table: pa.Table) -> None:
+        self._drop(name)
+        self._duck.register("given", table)
+        self._duck.execute(f"CREATE TEMP TABLE {name} AS FROM given")
+
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            self._duck.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _told(question: Question, values: dict) -> float:
+    """The value of a question, from those that it needs."""
+    daily = question.statistic if question.statistic in OF_DAYS else ""
+    value = values[question.measure, question.slice, daily]
+    if value is not None and question.other:
+        by = values[*question.other, ""]
+        value = value / by if by is not None and by > 0 else None
+    return math.nan if value is None else float(value)

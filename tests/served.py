@@ -95,11 +95,12 @@ class Service:
         self.clock.us += DAY_US
 
     async def _vouch(self, payers):
-        """Three large shops elsewhere know the payers too; what they know counts from the next day on."""
+        """Three large shops elsewhere know the payers too: for ten days, and it counts from the next day on."""
+        before_us = self.clock.us - 10 * DAY_US
         for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
             await self.register(shop)
             tokens = [*(f"payer-{number}" for number in range(payers)), *(f"{shop}-{n}" for n in range(3 * payers))]
-            seen = [payment(shop, token, self.clock.us, payer_token=token) for token in tokens]
+            seen = [payment(shop, token, before_us, payer_token=token) for token in tokens]
             assert (await self.record(*seen)).accepted == len(seen)
 
     def application(self, merchant_id="m1", **changes):

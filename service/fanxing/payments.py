@@ -1,6 +1,8 @@
 """Payments as they were reported. The append-only log of them is the truth that all indicators are computed from."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -61,11 +63,48 @@ class RecordedPayment(Payment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """The first time that a payer was seen as a payer at a merchant; the payer graph is made of these."""
+    """What a payer has paid at a merchant within a window, net; more than 0 fen. The payer graph is made of these."""
 
     payer_token: str
     merchant_id: str
+    net_fen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which receipts are summed, in microseconds since 1970 UTC.
+
+    Those that happened from `since_us` until just before `until_us`, net of what refunds dated before
+    `refunded_before_us` sent back; of either, what was known at `known_us`.
+    """
+
+    since_us: int
+    until_us: int
+    refunded_before_us: int
     known_us: int
+
+
+def net_receipts(payments: Iterable[RecordedPayment], window: Window) -> list[Sighting]:
+    """What each known payer has paid at each merchant, in the order of their ids. The order of the log is no matter.
+
+    A refund is booked to its receipt's date and takes back at most the receipt.
+    """
+    known = [each for each in payments if each.known_us <= window.known_us]
+    back: Counter[tuple[str, str]] = Counter()
+    for each in known:
+        if each.kind is PaymentKind.REFUND and each.occurred_us < window.refunded_before_us:
+            back[each.merchant_id, each.refund_of] += each.amount_fen
+    net: Counter[tuple[str, str]] = Counter()
+    for each in known:
+        within = window.since_us <= each.occurred_us < window.until_us
+        if each.kind is PaymentKind.RECEIPT and each.payer_token and within:
+            left_fen = each.amount_fen - back[each.merchant_id, each.payment_id]
+            net[each.merchant_id, each.payer_token] += max(0, left_fen)
+    return [
+        Sighting(payer_token=payer, merchant_id=merchant, net_fen=fen)
+        for (merchant, payer), fen in sorted(net.items())
+        if fen > 0
+    ]
 
 
 def content_hash(payment: Payment) -> str:

@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from fanxing.errors import StoreUnavailable
-from fanxing.flows.ports import ChangeSet, Committed, ConflictKind, Get, Increment, Quota, Range, Request
+from fanxing.flows.ports import ChangeSet, Committed, ConflictKind, Get, GraphOfDay, Increment, Quota, Range, Request
 from fanxing.ledger import Entry
 from fanxing.merchants import Merchant
-from fanxing.payments import PaymentKind, RecordedPayment, Sighting
+from fanxing.payments import PaymentKind, RecordedPayment
 from fanxing.store.fake import FakeStore
 from fanxing.store.open import open_store
 from fanxing.store.postgres import PostgresStore
@@ -100,10 +100,10 @@ class TestEveryStore:
         assert sum(outcome == Committed() for outcome in outcomes) == 1
 
     async def test_what_is_there_is_kept_by_an_insert_if_absent(self, store):
-        first, later = (Sighting(payer_token="p", merchant_id="m", known_us=known) for known in (1, 2))
+        first, later = (GraphOfDay(day="2026-09-01", digest=digest, known_us=0) for digest in ("one", "other"))
         await store.commit("a", ChangeSet(inserts_if_absent=(first,)))
         assert await store.commit("a", ChangeSet(inserts_if_absent=(later,))) == Committed()
-        assert await store.read("a", Get(Sighting, (("p", "m"),))) == ((first,),)
+        assert await store.read("a", Get(GraphOfDay, (("2026-09-01",),))) == ((first,),)
 
     async def test_a_quota_stays_within_its_bounds(self, store):
         assert (await store.commit("a", ChangeSet(increments=(Increment("f", 1),)))).kind is ConflictKind.QUOTA
@@ -128,11 +128,12 @@ class TestEveryStore:
         assert await seqs(after=(1,), until=(4,), limit=2) == [2, 3]
 
     async def test_a_range_by_a_bound_shorter_than_its_order(self, store):
-        seen = [Sighting(payer_token=f"p{n}", merchant_id="m", known_us=n // 2) for n in range(6)]
-        await store.commit("a", ChangeSet(inserts=tuple(seen)))
-        order = ("known_us", "payer_token", "merchant_id")
-        assert await store.read("a", Range(Sighting, order, until=(1,))) == (tuple(seen[:4]),)
-        assert await store.read("a", Range(Sighting, order, after=(0, "p0"))) == (tuple(seen[1:]),)
+        entry = Entry(transaction_id="", line_number=0, account="cash", amount_fen=0, booked_us=0)
+        entries = [replace(entry, transaction_id=f"t{n // 2}", line_number=n % 2) for n in range(6)]
+        await store.commit("a", ChangeSet(inserts=tuple(entries)))
+        order = ("transaction_id", "line_number")
+        assert await store.read("a", Range(Entry, order, until=("t1",))) == (tuple(entries[:4]),)
+        assert await store.read("a", Range(Entry, order, after=("t0", 0))) == (tuple(entries[1:]),)
 
     async def test_institutions_never_see_each_other(self, store):
         await store.commit("a", ChangeSet(inserts=(merchant(name="A"),)))

@@ -177,14 +177,14 @@ def bought(hands, age_days=400, fakes=300):
     """
     shops = [shop(f"s{hand}-{number}", f"hand-{hand}", age_days) for hand in range(hands) for number in (1, 2)]
     accounts = [f"fake-{number}" for number in range(fakes)]
-    seen = [Sighting(payer_token=each, merchant_id=one.merchant_id, known_us=0) for each in accounts for one in shops]
+    seen = [Sighting(payer_token=each, merchant_id=one.merchant_id, net_fen=300) for each in accounts for one in shops]
     seen += [
-        Sighting(payer_token=f"own-{one.merchant_id}-{number}", merchant_id=one.merchant_id, known_us=0)
+        Sighting(payer_token=f"own-{one.merchant_id}-{number}", merchant_id=one.merchant_id, net_fen=300)
         for one in shops
         for number in range(4 * fakes)
     ]
     mine = shop("mine", "my-hand", 400)
-    graph = build_graph(seen, [*shops, mine], DAY)
+    graph = build_graph(seen, [*shops, mine], DAY, "")
     log = [
         RecordedPayment(
             merchant_id="mine",

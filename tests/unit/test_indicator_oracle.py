@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expected, instant, wall
+from tests.told_graph import told_graph
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind, known_facts
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
-from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
@@ -166,7 +166,8 @@ def cases(draw):
 def measured(case, log):
     history = fold(fold(EMPTY, log[: case["cut"]]), log[case["cut"] :]).known(case["known_us"])
     rest = case["exposure"], case["ask"], case["as_of_us"], case["zone"]
-    return measure(STANDARD, case["merchant"], history, case["facts"], PayerGraph(CLUSTERS, {}, VOUCHING, ""), *rest)
+    graph = told_graph(CLUSTERS, VOUCHING)
+    return measure(STANDARD, case["merchant"], history, case["facts"], graph, *rest)
 
 
 def equal(found, wanted):

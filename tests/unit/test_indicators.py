@@ -9,12 +9,10 @@ from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN
-from fanxing.indicators.graph import build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
-from fanxing.payments import Sighting
 from fanxing.town.world import HOUR_US, TIME_ZONE, build_town, day_us
-from fanxing.training.town import _logs
+from fanxing.training.town import graph_of, logs_of
 
 CUT_US = day_us(90) + 9 * HOUR_US
 ASK = Ask(requested_fen=None, term_months=12)
@@ -24,10 +22,8 @@ ASK = Ask(requested_fen=None, term_months=12)
 def town():
     """A small town, its logs, and the graph of what was seen before the day of the cut."""
     town = build_town(3, 40)
-    logs, sightings = _logs(town)
-    known = [sighting for sighting in sightings if sighting.known_us < CUT_US]
-    merchants = [shop.merchant for shop in town.shops]
-    return merchants, logs, known, build_graph(known, merchants, local_day(CUT_US, TIME_ZONE))
+    logs = logs_of(town)
+    return [shop.merchant for shop in town.shops], logs, graph_of(town, logs, local_day(CUT_US, TIME_ZONE))
 
 
 def row(merchant, history, graph, facts=(), as_of_us=CUT_US):
@@ -35,7 +31,7 @@ def row(merchant, history, graph, facts=(), as_of_us=CUT_US):
 
 
 def test_payments_known_later_change_no_bit(town):
-    merchants, logs, _, graph = town
+    merchants, logs, graph = town
     for merchant in merchants:
         log = logs[merchant.merchant_id]
         alone = fold(EMPTY, [payment for payment in log if payment.known_us <= CUT_US])
@@ -43,7 +39,7 @@ def test_payments_known_later_change_no_bit(town):
 
 
 def test_payments_dated_later_change_no_bit(town):
-    merchants, logs, _, graph = town
+    merchants, logs, graph = town
     for merchant in merchants[:10]:
         log = [payment for payment in logs[merchant.merchant_id] if payment.known_us <= CUT_US]
         late = replace(log[0], payment_id="late", occurred_us=CUT_US + 1, merchant_seq=len(log) + 1, known_us=CUT_US)
@@ -51,20 +47,13 @@ def test_payments_dated_later_change_no_bit(town):
 
 
 def test_however_the_log_is_folded_the_bits_are_the_same(town):
-    merchants, logs, _, graph = town
+    merchants, logs, graph = town
     for merchant in merchants[:5]:
         log = logs[merchant.merchant_id][:500]
         history = EMPTY
         for first in range(0, len(log), 7):
             history = fold(history, log[first : first + 7])
         assert row(merchant, history, graph) == row(merchant, fold(EMPTY, log), graph)
-
-
-def test_the_graph_does_not_depend_on_the_order_of_what_was_seen(town):
-    merchants, _, known, graph = town
-    assert build_graph(known[::-1], merchants[::-1], local_day(CUT_US, TIME_ZONE)).digest == graph.digest
-    more = Sighting(payer_token="payer-1", merchant_id=merchants[-1].merchant_id, known_us=0)
-    assert build_graph([*known, more], merchants, local_day(CUT_US, TIME_ZONE)).digest != graph.digest
 
 
 def test_facts_known_later_are_not_there_yet():

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.told_graph import told_graph
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
-from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
@@ -27,7 +27,7 @@ from fanxing.settings import TOWN_POLICY
 from fanxing.strategies.limit import READS, limit
 from fanxing.strategies.policy import load_policy
 from fanxing.town.world import HOUR_US, TIME_ZONE, build_town, day_us
-from fanxing.training.town import _logs
+from fanxing.training.town import graph_of, logs_of
 
 RULES = load_policy(TOWN_POLICY).constants.limit
 FINE = replace(RULES, step_fen=1)
@@ -154,7 +154,7 @@ def trades(draw):
 def measured(trade, log):
     """What the limit reads of the row."""
     numbered = [replace(each, merchant_seq=seq) for seq, each in enumerate(log, 1)]
-    graph = PayerGraph({"shop": 0}, {}, VOUCHING, "")
+    graph = told_graph({"shop": 0}, VOUCHING)
     rest = graph, trade["exposure"], ASK, NOW_US, TIME_ZONE
     row = measure(STANDARD, trade["shop"], fold(EMPTY, numbered), trade["facts"], *rest)
     return {name: value for name, value in present(row).items() if name in READ}
@@ -222,21 +222,18 @@ def test_a_split_passes_neither_the_smallest_nor_the_largest_sum_nor_the_half_se
 def town():
     town, at_us = build_town(5, 30), day_us(100)
     town.payments[100:] = []
-    logs_of, sightings = _logs(town)
-    return (
-        town,
-        logs_of,
-        build_graph(sightings, [each.merchant for each in town.shops], local_day(at_us, TIME_ZONE)),
-        at_us,
-    )
+    logs = logs_of(town)
+    return town, logs, graph_of(town, logs, local_day(at_us, TIME_ZONE)), at_us
 
 
 def test_in_the_town_one_more_receipt_never_lowers_and_some_raise_the_limit(town):
-    town, logs_of, graph, at_us = town
+    town, logs, graph, at_us = town
+    tokens = sorted({each.payer_token for log in logs.values() for each in log})
+    vouched = [each for each, found in zip(tokens, graph.vouching_for(tokens, frozenset()), strict=True) if found]
     rises = 0
     for number, one in enumerate(town.shops):
-        merchant, log = one.merchant, logs_of[one.merchant.merchant_id]
-        payers = sorted(graph.vouching)[number::7][:6]
+        merchant, log = one.merchant, logs[one.merchant.merchant_id]
+        payers = vouched[number::7][:6]
         history = fold(EMPTY, log)
         before = town_limit(merchant, history, graph, at_us)
         for tried, payer in enumerate(payers):
@@ -258,10 +255,10 @@ def test_in_the_town_one_more_receipt_never_lowers_and_some_raise_the_limit(town
 
 
 def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit_reads(town):
-    town, logs_of, graph, at_us = town
+    town, logs, graph, at_us = town
     chance = np.random.default_rng(7)
     for one in town.shops[1:20:2]:
-        log = [replace(each, known_us=at_us) for each in logs_of[one.merchant.merchant_id]]
+        log = [replace(each, known_us=at_us) for each in logs[one.merchant.merchant_id]]
         mixed = [replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
         first, other = (
             measure(STANDARD, one.merchant, fold(EMPTY, each), (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)

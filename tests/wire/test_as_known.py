@@ -91,8 +91,9 @@ async def new_payers_pay(service):
 
 
 async def new_payers_are_seen_elsewhere(service):
+    before = service.clock.us - 10 * DAY_US
     for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
-        seen = [payment(shop, f"late-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)]
+        seen = [payment(shop, f"late-{n}", before, payer_token=f"new-{n}") for n in range(40)]
         assert (await service.record(*seen)).accepted == 40
 
 
@@ -206,10 +207,8 @@ async def test_a_score_does_not_see_what_others_know_only_later(tmp_path, policy
                 request_id="0" * 8 + new_id()[8:], merchant_id="m1", **service.at()
             )
             if later:
-                service.clock.us += DAY_US
-                seen = [
-                    payment("elsewhere-0", f"p{n}", service.clock.us, payer_token=f"payer-{n}x") for n in range(500)
-                ]
+                before, service.clock.us = service.clock.us - 10 * DAY_US, service.clock.us + DAY_US
+                seen = [payment("elsewhere-0", f"p{n}", before, payer_token=f"payer-{n}x") for n in range(500)]
                 assert (await service.record(*seen)).accepted == 500
             decisions.append((await service.lending.Score(request)).decision)
     assert decisions[0].row_digest == decisions[1].row_digest
@@ -278,3 +277,57 @@ async def test_a_graph_that_was_read_while_its_payments_came_is_not_kept(bank):
     late = await indicators(bank, ahead, ahead)
     async with Restarted(bank) as again:
         assert await indicators(again, ahead, ahead) == late
+
+
+async def recorded_a_day_back(bank, record):
+    """A CALLER dates it back: those shops' own clocks stand no further."""
+    bank.clock.us -= DAY_US
+    await record(bank)
+    bank.clock.us += DAY_US
+
+
+async def test_what_others_record_behind_a_day_is_in_no_decision_of_that_day_in_any_process(bank):
+    await new_payers_pay(bank)
+    await bank.register("m2")
+    now, pb = bank.clock.us, lending_service_pb2
+
+    async def scored(service, merchant_id):
+        request = pb.ScoreRequest(request_id=new_id(), merchant_id=merchant_id, **service.at())
+        return (await service.lending.Score(request)).decision
+
+    first = await scored(bank, "m1")
+    seen = await indicators(bank, now, convert.micros(first.known_at, "known_at"))
+    await recorded_a_day_back(bank, new_payers_are_seen_elsewhere)
+    async with Restarted(bank) as again:
+        for service in (bank, again):
+            assert (await scored(service, "m2")).graph_digest == first.graph_digest != ""
+            assert await indicators(service, now, convert.micros(first.known_at, "known_at")) == seen
+    bank.clock.us += DAY_US
+    later, _ = await indicators(bank, bank.clock.us, bank.clock.us)
+    assert later["payers_vouched_90d"] != seen[0]["payers_vouched_90d"]
+    assert (await scored(bank, "m2")).graph_digest != first.graph_digest
+
+
+@pytest.mark.parametrize(
+    ("paid", "sent_back", "vouched"), [((299,), 0, 0), ((300,), 0, 1), ((150, 150), 0, 1), ((900,), 601, 0)]
+)
+async def test_a_payer_is_seen_elsewhere_from_three_yuan_net(bank, paid, sent_back, vouched):
+    before, shop = bank.clock.us - 10 * DAY_US, "elsewhere-0"
+
+    def fen(amount):
+        return {"currency_code": "CNY", "units": amount // 100, "nanos": amount % 100 * 10_000_000}
+
+    async def names():
+        request = merchant_service_pb2.GetIndicatorsRequest(merchant_id="m1", names=["payers_vouched_90d"], **bank.at())
+        return (await bank.merchants.GetIndicators(request)).indicators[0].value
+
+    async def dust(bank):
+        receipts = [payment(shop, f"d{n}", before, payer_token="newcomer", amount=fen(a)) for n, a in enumerate(paid)]
+        if sent_back:
+            receipts.append(payment(shop, "back", before, kind=REFUND, refund_of="d0", amount=fen(sent_back)))
+        assert (await bank.record(*receipts)).accepted == len(receipts)
+
+    assert (await bank.record(payment("m1", "first", before, payer_token="newcomer"))).accepted == 1
+    known = await names()
+    await recorded_a_day_back(bank, dust)
+    assert await names() == known + vouched

@@ -134,7 +134,8 @@ async def test_what_others_record_after_a_decision_is_in_none_of_its_graph_thoug
     decision = await score(service, "m1")
     service.clock.us += DAY_US
     for shop in ("elsewhere-0", "elsewhere-1", "elsewhere-2"):
-        await service.record(*(payment(shop, f"new-{n}", service.clock.us, payer_token=f"new-{n}") for n in range(40)))
+        before = service.clock.us - 10 * DAY_US
+        await service.record(*(payment(shop, f"new-{n}", before, payer_token=f"new-{n}") for n in range(40)))
     told = await what_was_known(service, decision)
     assert {name: told.get(name) for name in inputs(decision)} == inputs(decision)
 

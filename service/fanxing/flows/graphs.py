@@ -1,58 +1,147 @@
-"""The payer graph of a day, built from the merchants and sightings known five minutes before the day began.
+"""The payer graph of a day, from the merchants and payments known five minutes before the day began.
 
-A call that took its moment before midnight has committed by then, so the graph is the same one, to its digest,
-whichever process builds it and whenever in the day.
+A call that took its moment before midnight has committed by then. What decides reads the graph that the first decision
+of the day put on record, the same for every process for ever (`settled`). What only looks reads that one too, and until
+there is one a graph of its own, which freezes nothing (`looked_at`).
 """
 
+import asyncio
 from collections import OrderedDict
-from datetime import date
+from collections.abc import Callable, Coroutine
+from datetime import date, timedelta
+from typing import Any
 
+from fanxing.errors import Contention, StoreUnavailable
 from fanxing.flows.moments import TOLERANCE_US, day_start_us
-from fanxing.flows.ports import Range, Snapshot, Store
-from fanxing.indicators.graph import PayerGraph, build_graph
+from fanxing.flows.once import ATTEMPTS, attempts, committed
+from fanxing.flows.ports import Artefact, ChangeSet, Get, GraphOfDay, NetReceipts, Range, Snapshot, Store
+from fanxing.indicators.graph import LAG_DAYS, WINDOW_DAYS, PayerGraph, build_graph
+from fanxing.indicators.graph_bytes import GraphDamaged, pack_graph, unpack_graph
 from fanxing.institutions import Institution
 from fanxing.merchants import Merchant
-from fanxing.payments import Sighting
+from fanxing.payments import Sighting, Window
 
-DAYS_HELD = 4
+HELD_MAX = 16
+"""Graphs of a few megabytes each where merchants are thousands."""
+KIND = "graph"
+MERCHANTS_A_READ = 4
+"""Few enough that the reads of other calls come in between, and that a data base with cold pages answers in time."""
+_Held = OrderedDict[tuple[str, date], asyncio.Task[PayerGraph]]
 
 
 class Graphs:
-    """Keeps the last few days' graphs."""
+    """Keeps the last days' graphs. Calls that need one at once wait for the same one."""
 
     def __init__(self) -> None:
-        self._graphs: OrderedDict[tuple[str, date], PayerGraph] = OrderedDict()
-        self._building: dict[tuple[str, date], object] = {}
+        self._settled: _Held = OrderedDict()
+        self._looked_at: _Held = OrderedDict()
 
-    async def of_day(self, institution: Institution, store: Store, day: date) -> PayerGraph:
-        """The graph that calls of that local day read."""
-        key, mine = (institution.institution_id, day), object()
-        if key not in self._graphs:
-            self._building[key] = mine
-            before = day_start_us(day, institution.time_zone) - TOLERANCE_US - 1
-            answers = Snapshot(
-                await store.read(
-                    institution.institution_id,
-                    Range(Sighting, ("known_us", "payer_token", "merchant_id"), until=(before,)),
-                    Range(Merchant, ("merchant_id",)),
-                )
-            )
-            merchants = [each for each in answers.many(1, Merchant) if each.registered_us <= before]
-            graph = build_graph(answers.many(0, Sighting), merchants, day)
-            if self._building.get(key) is not mine:
-                return graph  # forgotten meanwhile, or being built again
-            del self._building[key]
-            self._graphs[key] = graph
-            if len(self._graphs) > DAYS_HELD:
-                self._graphs.popitem(last=False)
-        return self._graphs[key]
+    async def settled(self, institution: Institution, store: Store, day: date) -> PayerGraph:
+        """The graph that decisions of that local day read; the first to ask puts it on record.
+
+        StoreUnavailable where the one on record is damaged and can no longer be built again.
+        """
+        return await _held(self._settled, institution, day, lambda: _settle(institution, store, day))
+
+    async def looked_at(self, institution: Institution, store: Store, day: date) -> PayerGraph:
+        """The same graph if there is one, else what it would be now."""
+        if (institution.institution_id, day) in self._settled or await _on_record(institution, store, day):
+            return await self.settled(institution, store, day)
+        return await _held(self._looked_at, institution, day, lambda: _built(institution, store, day))
 
     def forget(self, institution: Institution, known_us: int) -> None:
-        """Drops graphs of later days: something has become known that they would hold, had they not been asked early.
+        """Drops what was looked at of later days: something has become known that they would hold.
 
         A caller may look ahead, and a SYSTEM clock is asked for a few minutes' future.
         """
-        for key in {*self._graphs, *self._building}:
+        for key in [*self._looked_at]:
             if key[0] == institution.institution_id and known_us < day_start_us(key[1], institution.time_zone):
-                self._graphs.pop(key, None)
-                self._building.pop(key, None)
+                del self._looked_at[key]
+
+
+async def _held(
+    held: _Held, institution: Institution, day: date, made: Callable[[], Coroutine[Any, Any, PayerGraph]]
+) -> PayerGraph:
+    """What is held, or is being made, or is made now. A failure is told to all who wait, and not held."""
+    key = institution.institution_id, day
+    if key not in held:
+        task = held[key] = asyncio.create_task(made())
+
+        def drop_failed(done: asyncio.Task[PayerGraph]) -> None:
+            if (done.cancelled() or done.exception()) and held.get(key) is done:
+                del held[key]
+
+        task.add_done_callback(drop_failed)
+        if len(held) > HELD_MAX:
+            held.popitem(last=False)
+        return await asyncio.shield(task)
+    return await asyncio.shield(held[key])
+
+
+async def _on_record(institution: Institution, store: Store, day: date) -> GraphOfDay | None:
+    answers = await store.read(institution.institution_id, Get(GraphOfDay, ((day.isoformat(),),)))
+    return Snapshot(answers).one(0, GraphOfDay)
+
+
+async def _settle(institution: Institution, store: Store, day: date) -> PayerGraph:
+    head = await _on_record(institution, store, day)
+    if head is not None:
+        return await _read(institution, store, day, head)
+    graph, content = await _built_and_packed(institution, store, day)
+    mine = GraphOfDay(day=day.isoformat(), digest=graph.digest, known_us=_before_us(day, institution.time_zone))
+    artefact = Artefact(digest=graph.digest, kind=KIND, content=content)
+    async for _ in attempts(ATTEMPTS):
+        await committed(institution, store, ChangeSet(inserts_if_absent=(artefact, mine)))
+        head = await _on_record(institution, store, day)
+        if head is not None:  # another process may have been first
+            return graph if head == mine else await _read(institution, store, day, head)
+    raise Contention("other calls changed the payer graphs every time; retry with the same request_id")
+
+
+async def _read(institution: Institution, store: Store, day: date, head: GraphOfDay) -> PayerGraph:
+    """The graph on record. Where its bytes are damaged, one built again will do if it is the same to its digest."""
+    answers = await store.read(institution.institution_id, Get(Artefact, ((head.digest,),)))
+    artefact = Snapshot(answers).one(0, Artefact)
+    try:
+        content = b"" if artefact is None else artefact.content
+        return await asyncio.to_thread(unpack_graph, content, head.digest, day, institution.institution_id)
+    except GraphDamaged as damage:
+        graph, _ = await _built_and_packed(institution, store, day)
+        if graph.digest == head.digest:
+            return graph
+        raise StoreUnavailable(
+            f"the payer graph {head.digest} of {day} is damaged ({damage}); built again it would be another one"
+        ) from damage
+
+
+async def _built(institution: Institution, store: Store, day: date) -> PayerGraph:
+    graph, _ = await _built_and_packed(institution, store, day)
+    return graph
+
+
+async def _built_and_packed(institution: Institution, store: Store, day: date) -> tuple[PayerGraph, bytes]:
+    """The graph of what is on record now and was known before the day, and its bytes."""
+    before = _before_us(day, institution.time_zone)
+    answers = Snapshot(await store.read(institution.institution_id, Range(Merchant, ("merchant_id",))))
+    merchants = [each for each in answers.many(0, Merchant) if each.registered_us <= before]
+    window = graph_window(day, institution.time_zone)
+    queries = [NetReceipts(each.merchant_id, window) for each in merchants]
+    sightings: list[Sighting] = []
+    for first in range(0, len(queries), MERCHANTS_A_READ):
+        together = queries[first : first + MERCHANTS_A_READ]
+        answers = Snapshot(await store.read(institution.institution_id, *together))
+        for place in range(len(together)):
+            sightings += answers.many(place, Sighting)
+    graph = await asyncio.to_thread(build_graph, sightings, merchants, day, institution.institution_id)
+    return await asyncio.to_thread(pack_graph, graph, day)
+
+
+def graph_window(day: date, time_zone: str) -> Window:
+    """The receipts that a day's graph is made of, as known before it."""
+    since, until = (day_start_us(day - timedelta(days), time_zone) for days in (WINDOW_DAYS, LAG_DAYS))
+    start = day_start_us(day, time_zone)
+    return Window(since_us=since, until_us=until, refunded_before_us=start, known_us=_before_us(day, time_zone))
+
+
+def _before_us(day: date, time_zone: str) -> int:
+    return day_start_us(day, time_zone) - TOLERANCE_US - 1

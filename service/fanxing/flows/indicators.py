@@ -8,7 +8,7 @@ import numpy as np
 
 from fanxing.errors import IndicatorsTooMany, IndicatorUnknown
 from fanxing.flows.moments import moment, refuse_future
-from fanxing.flows.score import graph_at, measure_dossier, read_dossier
+from fanxing.flows.score import graph_day, measure_dossier, read_dossier
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD, definition_of, names_with
@@ -56,7 +56,8 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     refuse_future(known_us, newest_us, "known_at")
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
-    graph = await graph_at(institution, as_of_us, known_us, world)
+    day = graph_day(institution, as_of_us, known_us)
+    graph = await world.graphs.looked_at(institution, world.store, day)
     row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
     return Indicators(
         definitions=tuple(found for name in names if (found := definition_of(name)) is not None),

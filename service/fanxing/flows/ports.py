@@ -16,7 +16,7 @@ from fanxing.lending.application import Application
 from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan
 from fanxing.merchants import Controller, Merchant
-from fanxing.payments import RecordedPayment, Sighting
+from fanxing.payments import RecordedPayment, Sighting, Window
 from fanxing.strategies.decision import Decision
 
 
@@ -49,6 +49,18 @@ class Artefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOfDay:
+    """Which payer graph the decisions of a day (ISO, the institution's) read: the Artefact of that digest.
+
+    `known_us`: it holds what was known then, as far as that was on record when it was built. Never changed.
+    """
+
+    day: str
+    digest: str
+    known_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivePolicy:
     """Which policy decides now; `slot` is "champion"."""
 
@@ -60,8 +72,9 @@ class ActivePolicy:
 
 Record = (
     Institution | Merchant | Controller | RecordedPayment | Sighting | Fact | Decision | Application | CreditLine
-    | Loan | Transfer | Entry | Request | Quota | Artefact | ActivePolicy
+    | Loan | Transfer | Entry | Request | Quota | Artefact | GraphOfDay | ActivePolicy
 )  # fmt: skip
+"""A Sighting is only ever answered, never committed: it is summed from the log."""
 R = TypeVar("R")
 
 KEYS: dict[type, tuple[str, ...]] = {
@@ -69,7 +82,6 @@ KEYS: dict[type, tuple[str, ...]] = {
     Merchant: ("merchant_id",),
     Controller: ("controller_token",),
     RecordedPayment: ("merchant_id", "payment_id"),
-    Sighting: ("payer_token", "merchant_id"),
     Fact: ("merchant_id", "fact_seq"),
     Decision: ("decision_id",),
     Application: ("application_id",),
@@ -80,6 +92,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     Request: ("rpc", "request_id"),
     Quota: ("name",),
     Artefact: ("digest",),
+    GraphOfDay: ("day",),
     ActivePolicy: ("slot",),
 }
 """The key of each record within its institution. A field called `version` guards updates."""
@@ -87,7 +100,6 @@ KEYS: dict[type, tuple[str, ...]] = {
 ORDERS: dict[type, tuple[tuple[str, ...], ...]] = {
     Merchant: (("merchant_id",), ("controller_token", "merchant_id")),
     RecordedPayment: (("merchant_id", "merchant_seq"),),
-    Sighting: (("known_us", "payer_token", "merchant_id"),),
     Fact: (("merchant_id", "fact_seq"),),
     Application: (("created_us", "application_id"), ("merchant_id", "created_us", "application_id")),
     CreditLine: (("created_us", "line_id"), ("merchant_id", "created_us", "line_id")),
@@ -126,7 +138,23 @@ class Range:
     limit: int | None = None
 
 
-Query = Get | Range
+@dataclass(frozen=True, slots=True)
+class NetReceipts:
+    """Sightings: what each known payer has paid at a merchant within a window, in the order of the payers' tokens.
+
+    `payments.net_receipts` of the merchant's whole log, summed where the log is kept.
+    """
+
+    merchant_id: str
+    window: Window
+
+    @property
+    def record(self) -> type:
+        """What is answered."""
+        return Sighting
+
+
+Query = Get | Range | NetReceipts
 
 
 @dataclass(frozen=True, slots=True)

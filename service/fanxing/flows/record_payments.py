@@ -5,7 +5,6 @@ so two batches for one merchant can never take the same number.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from fanxing.errors import (
@@ -21,7 +20,7 @@ from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.merchants import Merchant
-from fanxing.payments import Payment, PaymentKind, RecordedPayment, Sighting, content_hash
+from fanxing.payments import Payment, PaymentKind, RecordedPayment, content_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,7 @@ class _Batch:
                 _recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
             ]
             merchants.append(replace(merchant, payment_count=merchant.payment_count + len(payments)))
-        return ChangeSet(inserts=tuple(inserts), inserts_if_absent=_sightings(inserts), updates=tuple(merchants))
+        return ChangeSet(inserts=tuple(inserts), updates=tuple(merchants))
 
     def outcome(self) -> Recorded:
         accepted = sum(len(payments) for payments in self.fresh.values())
@@ -138,16 +137,3 @@ _FIELDS = tuple(field.name for field in fields(Payment))
 def _recorded(payment: Payment, seq: int, known_us: int, contents: str) -> RecordedPayment:
     sent = {name: getattr(payment, name) for name in _FIELDS}
     return RecordedPayment(**sent, merchant_seq=seq, known_us=known_us, content_hash=contents)
-
-
-def _sightings(payments: Sequence[RecordedPayment]) -> tuple[Sighting, ...]:
-    """One sighting per payer and merchant of the batch; the store keeps the first that ever came."""
-    seen = {
-        (payment.payer_token, payment.merchant_id): payment.known_us
-        for payment in payments
-        if payment.payer_token and payment.kind is PaymentKind.RECEIPT
-    }
-    return tuple(
-        Sighting(payer_token=payer, merchant_id=merchant, known_us=known_us)
-        for (payer, merchant), known_us in seen.items()
-    )

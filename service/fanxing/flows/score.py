@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -172,13 +173,12 @@ def measure_dossier(
     )
 
 
-async def graph_at(institution: Institution, as_of_us: int, known_us: int, world: World) -> PayerGraph:
-    """The payer graph of the day of `as_of_us`, known at its beginning, or of the day of `known_us` if earlier.
+def graph_day(institution: Institution, as_of_us: int, known_us: int) -> date:
+    """The day whose payer graph is read: that of `as_of_us`, or of `known_us` if earlier.
 
-    Never of a later day, which may be yet to come: another shop of the controller may have moved the clock ahead.
+    Never a later day, which may be yet to come: another shop of the controller may have moved the clock ahead.
     """
-    day = local_day(min(as_of_us, known_us), institution.time_zone)
-    return await world.graphs.of_day(institution, world.store, day)
+    return local_day(min(as_of_us, known_us), institution.time_zone)
 
 
 def _exposure(dossier: Dossier, as_of_us: int, known_us: int) -> Exposure:
@@ -214,8 +214,9 @@ async def decide_on(
 ) -> Decision:
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
-    reads_graph = not GRAPH_NAMES.isdisjoint(policy.reads)
-    graph = await graph_at(institution, as_of_us, known_us, world) if reads_graph else None
+    graph = None
+    if not GRAPH_NAMES.isdisjoint(policy.reads):
+        graph = await world.graphs.settled(institution, world.store, graph_day(institution, as_of_us, known_us))
     started = world.cpu_time()
     row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, institution.time_zone)
     verdict = verdict_of(policy, row, dossier.merchant.category)

@@ -6,15 +6,12 @@ max-flow, and a median over months that are counted from the code's activation a
 
 import numpy as np
 
-from fanxing.indicators.graph import PayerGraph, evidence, wallet_evidence
+from fanxing.indicators.graph import LAG_DAYS, PAYER_MIN_FEN, PayerGraph, evidence, wallet_evidence
 from fanxing.indicators.history import UNKNOWN, PaymentHistory
 from fanxing.indicators.local_time import DAY_US
 from fanxing.indicators.receipts import Receipts
 from fanxing.merchants import Merchant
 
-LAG_DAYS = 7
-"""Receipts younger than this count for nothing here, so that last-minute inflation is useless."""
-PAYER_MIN_FEN = 300
 MEDIAN_TICKET_FEN = {"canteen": 1500, "buns": 800, "fruit": 2000, "services": 4000, "farm": 4000}
 MEDIAN_TICKET_OTHER_FEN = 2000
 """Peers' median tickets are an assumption until peers are measured; the merchant's own would fall as small receipts
@@ -36,8 +33,7 @@ def evidence_of(merchant: Merchant, history: PaymentHistory, trade: Receipts, gr
     genuine = _genuine(merchant, history, trade, len(tokens))
     counted = np.flatnonzero((net >= PAYER_MIN_FEN) & genuine)
     wallets = _wallets(trade, len(tokens))
-    own = graph.own(merchant)
-    vouching = [graph.vouching_for(token, own) for token in tokens]
+    vouching = graph.vouching_for(tokens, graph.own(merchant))
     vouched_by = [vouching[payer] for payer in counted]
     weights = _weights(vouching, wallets) * genuine
     months = [_clean_month(merchant, trade, month, weights) for month in range(6)]

@@ -2,11 +2,11 @@
 
 A payer who pays at several unrelated merchants is most likely a person. Merchants that one hand may hold (one
 controller, one device, or at least 30 % of the payers of each shared) form a cluster, and a cluster vouches once;
-merchants younger than 90 days do not vouch. Source: limit-and-price 3 to 5.
+merchants younger than 90 days do not vouch. A payer counts at a merchant from 3 yuan net in the window. Source:
+limit-and-price 1 and 3 to 5.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,9 +14,13 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, maximum_flow
 
+from fanxing.indicators.salted import NAME, salted
 from fanxing.merchants import Merchant
 from fanxing.payments import Sighting
 
+LAG_DAYS, WINDOW_DAYS = 7, 187
+"""Receipts younger or older count for nothing, so that last-minute inflation is useless."""
+PAYER_MIN_FEN = 300
 AGE_DAYS_MIN = 90
 SHARED_MIN = 0.3
 SHARED_PAYERS_MIN = 5
@@ -29,97 +33,130 @@ _CLUSTER, _VOUCH, _WALLETS, _WALLET = 30 * _UNIT, _UNIT // 3, 20 * _UNIT, _UNIT 
 Hand = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PayerGraph:
-    """Who vouches for whom, with a digest of it.
+    """Who vouches for whom. Merchants, controllers, devices and payers stand in it under salted names, NAME each.
 
-    `clusters`: merchant id -> cluster; `hands`: controller or device -> cluster; `vouching`: payer token -> clusters.
+    `hands` (h,), sorted: merchants and what may hold them, each in the cluster `clusters` (h,) uint32. `payers` (p,),
+    sorted: the clusters that vouch for payer i are `vouching[starts[i] : starts[i + 1]]`, uint32, ascending.
+    `digest` is that of its packed bytes (graph_bytes.py).
     """
 
-    clusters: dict[str, int]
-    hands: dict[Hand, int]
-    vouching: dict[str, tuple[int, ...]]
-    digest: str
+    institution_id: str
+    hands: np.ndarray
+    clusters: np.ndarray
+    payers: np.ndarray
+    starts: np.ndarray
+    vouching: np.ndarray
+    digest: str = ""
 
     def own(self, merchant: Merchant) -> frozenset[int]:
         """The merchant's own clusters; one registered since the graph was built is known by its hands."""
-        known = [self.hands[hand] for hand in _hands(merchant) if hand in self.hands]
-        return frozenset(known) | {self.clusters.get(merchant.merchant_id, -1)}
+        names = salted(self.institution_id, hands_of(merchant))
+        places, found = _places(self.hands, names)
+        return frozenset(self.clusters[places[found]].tolist())
 
-    def vouching_for(self, payer_token: str, own: frozenset[int]) -> tuple[int, ...]:
-        """The clusters that vouch for a payer of a merchant, its own left out."""
-        return tuple(cluster for cluster in self.vouching.get(payer_token, ()) if cluster not in own)
-
-
-NO_GRAPH = PayerGraph({}, {}, {}, "")
-
-
-def build_graph(sightings: Sequence[Sighting], merchants: Sequence[Merchant], day: date) -> PayerGraph:
-    """The graph of what was seen before `day`; the order of what is passed in does not matter.
-
-    A sighting at a merchant that is not passed in does not count.
-    """
-    ordered = sorted(merchants, key=lambda merchant: merchant.merchant_id)
-    places = {merchant.merchant_id: place for place, merchant in enumerate(ordered)}
-    seen = [sighting for sighting in sightings if sighting.merchant_id in places]
-    payers = sorted({sighting.payer_token for sighting in seen})
-    columns = {payer: place for place, payer in enumerate(payers)}
-    pairs = sorted((columns[each.payer_token], places[each.merchant_id]) for each in seen)
-    labels = _clusters(ordered, pairs, len(payers))
-    vouchers = {place for place, merchant in enumerate(ordered) if _age_days(merchant, day) >= AGE_DAYS_MIN}
-    vouching: dict[str, set[int]] = {}
-    for payer, merchant in pairs:
-        if merchant in vouchers:
-            vouching.setdefault(payers[payer], set()).add(labels[merchant])
-    clusters = {merchant.merchant_id: labels[place] for place, merchant in enumerate(ordered)}
-    hands = {hand: labels[place] for place, merchant in enumerate(ordered) for hand in _hands(merchant)}
-    frozen = {payer: tuple(sorted(found)) for payer, found in sorted(vouching.items())}
-    return PayerGraph(clusters, hands, frozen, _digest(day, clusters, hands, frozen))
+    def vouching_for(self, payer_tokens: Sequence[str], own: frozenset[int]) -> list[tuple[int, ...]]:
+        """For each payer of a merchant, the clusters that vouch for it, the merchant's own left out."""
+        names = salted(self.institution_id, (("payer", token) for token in payer_tokens))
+        places, found = _places(self.payers, names)
+        clusters = [self.vouching[self.starts[each] : self.starts[each + 1]].tolist() for each in places[found]]
+        answers: list[tuple[int, ...]] = [()] * len(payer_tokens)
+        for payer, vouched in zip(np.flatnonzero(found), clusters, strict=True):
+            answers[payer] = tuple(cluster for cluster in vouched if cluster not in own)
+        return answers
 
 
-def _hands(merchant: Merchant) -> Iterator[Hand]:
-    """Who or what may hold several merchants, by kind and token."""
+def _places(sorted_names: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each name would stand, and whether it stands there."""
+    places = np.searchsorted(sorted_names, names)
+    inside = places < len(sorted_names)
+    found = np.zeros(len(names), dtype=bool)
+    found[inside] = sorted_names[places[inside]] == names[inside]
+    return places, found
+
+
+_NO_NAMES, _NOTHING = np.zeros(0, NAME), np.zeros(0, "u4")
+NO_GRAPH = PayerGraph("", _NO_NAMES, _NOTHING, _NO_NAMES, np.zeros(1, "u4"), _NOTHING)
+
+
+def hands_of(merchant: Merchant) -> Iterator[Hand]:
+    """The merchant and who or what may hold it with others, by kind and token."""
+    yield "merchant", merchant.merchant_id
     for kind, token in (("controller", merchant.controller_token), ("device", merchant.device_token)):
         if token:
             yield kind, token
 
 
-def _age_days(merchant: Merchant, day: date) -> int:
-    return (day - merchant.activated_on).days
+def build_graph(
+    sightings: Iterable[Sighting], merchants: Sequence[Merchant], day: date, institution_id: str
+) -> PayerGraph:
+    """The graph of what was seen before `day`, without a digest yet; the order of what is passed in does not matter.
+
+    `sightings`: one a payer and merchant, of the window that ends before `day`. One below 3 yuan, or at a merchant
+    that is not passed in, does not count.
+    """
+    ordered = sorted(merchants, key=lambda merchant: merchant.merchant_id)
+    tokens, payer, merchant = _pairs(sightings, {each.merchant_id: place for place, each in enumerate(ordered)})
+    labels = _clusters(ordered, payer, merchant, len(tokens))
+    hands = {hand: int(labels[place]) for place, each in enumerate(ordered) for hand in hands_of(each)}
+    hand_names = salted(institution_id, hands)
+    by_name = np.argsort(hand_names)
+    old = np.array([(day - each.activated_on).days >= AGE_DAYS_MIN for each in ordered], dtype=bool)
+    names, starts, vouching = _vouching(
+        salted(institution_id, (("payer", token) for token in tokens)), payer[old[merchant]],
+        labels[merchant[old[merchant]]],
+    )  # fmt: skip
+    clusters = np.fromiter(hands.values(), "u4", len(hands))
+    return PayerGraph(institution_id, hand_names[by_name], clusters[by_name], names, starts, vouching)
 
 
-def _clusters(merchants: Sequence[Merchant], pairs: Sequence[tuple[int, int]], payer_count: int) -> list[int]:
-    """The cluster of each merchant, numbered by its first merchant."""
-    count = len(merchants)
-    if not count:
-        return []
-    links = _shared_payers(pairs, count, payer_count)
+def _pairs(sightings: Iterable[Sighting], places: dict[str, int]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The payers' tokens, and place of payer and place of merchant (n,) int64 of each sighting that counts."""
+    columns: dict[str, int] = {}
+    payers: list[int] = []
+    merchants: list[int] = []
+    for each in sightings:
+        place = places.get(each.merchant_id)
+        if place is not None and each.net_fen >= PAYER_MIN_FEN:
+            payers.append(columns.setdefault(each.payer_token, len(columns)))
+            merchants.append(place)
+    return list(columns), np.array(payers, "i8"), np.array(merchants, "i8")
+
+
+def _vouching(names: np.ndarray, payer: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sorted names of the payers vouched for, where the clusters of each start, and the clusters."""
+    by_name = np.argsort(names)
+    place = np.empty(len(names), "i8")
+    place[by_name] = np.arange(len(names))
+    codes = np.unique(place[payer] << 32 | label)
+    vouched, first = np.unique(codes >> 32, return_index=True)
+    starts = np.append(first, len(codes)).astype("u4")
+    return names[by_name][vouched], starts, (codes & 0xFFFFFFFF).astype("u4")
+
+
+def _clusters(ordered: Sequence[Merchant], payer: np.ndarray, merchant: np.ndarray, payer_count: int) -> np.ndarray:
+    """The cluster (n,) int64 of each merchant, numbered by its first merchant."""
+    count = len(ordered)
     first: dict[Hand, int] = {}
-    links += [(first.setdefault(hand, place), place) for place, each in enumerate(merchants) for hand in _hands(each)]
-    rows, columns = np.array(links, dtype="i4").reshape(-1, 2).T
-    _, labels = connected_components(csr_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)))
-    return [int(label) for label in labels]
+    held = [(first.setdefault(hand, place), place) for place, each in enumerate(ordered) for hand in hands_of(each)]
+    links = np.hstack([np.array(held, "i8").reshape(-1, 2).T, _shared_payers(payer, merchant, count, payer_count)])
+    joined = csr_array((np.ones(links.shape[1]), (links[0], links[1])), shape=(count, count))
+    _, first_of, label = np.unique(connected_components(joined)[1], return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first_of))[label], "i8")
 
 
-def _shared_payers(pairs: Sequence[tuple[int, int]], count: int, payer_count: int) -> list[tuple[int, int]]:
-    """Pairs of merchants that each share at least 30 % of their payers with the other.
+def _shared_payers(payer: np.ndarray, merchant: np.ndarray, count: int, payer_count: int) -> np.ndarray:
+    """Pairs (2, n) of merchants that each share at least 30 % of their payers with the other.
 
     Of the smaller alone it would join every kiosk to the market hall that its customers go to.
     """
-    if not pairs:
-        return []
-    payers, merchants = np.array(pairs, dtype="i4").T
-    seen = csr_array((np.ones(len(pairs), dtype="i4"), (merchants, payers)), shape=(count, payer_count))
+    seen = csr_array((np.ones(len(payer), "i4"), (merchant, payer)), shape=(count, payer_count))
     shared = (seen @ seen.T).tocoo()
-    sizes = np.bincount(merchants, minlength=count)
+    sizes = np.bincount(merchant, minlength=count)
     larger = np.maximum(sizes[shared.row], sizes[shared.col])
     linked = (shared.row < shared.col) & (shared.data >= SHARED_PAYERS_MIN) & (shared.data >= SHARED_MIN * larger)
-    return list(zip(shared.row[linked].tolist(), shared.col[linked].tolist(), strict=True))
-
-
-def _digest(day: date, clusters: dict[str, int], hands: dict[Hand, int], vouching: dict[str, tuple[int, ...]]) -> str:
-    text = f"{day}\n{sorted(clusters.items())}\n{sorted(hands.items())}\n{list(vouching.items())}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    return np.vstack([shared.row[linked], shared.col[linked]]).astype("i8")
 
 
 def evidence(vouched_by: Sequence[tuple[int, ...]], wallets: Sequence[bool]) -> float:

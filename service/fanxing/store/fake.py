@@ -9,6 +9,7 @@ from fanxing.flows.ports import (
     Conflict,
     ConflictKind,
     Get,
+    NetReceipts,
     Query,
     Quota,
     Range,
@@ -16,6 +17,7 @@ from fanxing.flows.ports import (
 )
 from fanxing.institutions import Institution
 from fanxing.ledger import Entry
+from fanxing.payments import RecordedPayment, net_receipts
 
 Key = tuple[str | int, ...]
 Tables = dict[type, dict[Key, Record]]
@@ -30,7 +32,7 @@ class FakeStore:
     async def read(self, institution_id: str, *queries: Query) -> tuple[tuple[Record, ...], ...]:
         """One answer a query."""
         tables = self._tables.get(institution_id, {})
-        return tuple(_get(tables, query) if isinstance(query, Get) else _range(tables, query) for query in queries)
+        return tuple(_answer(tables, query) for query in queries)
 
     async def commit(self, institution_id: str, changes: ChangeSet) -> Committed | Conflict:
         """Applies all changes to copies of the tables they touch, and puts these in place at the end."""
@@ -84,6 +86,17 @@ def _apply(tables: Tables, changes: ChangeSet) -> Conflict | None:
             return Conflict(ConflictKind.QUOTA, "Quota")
         tables[Quota][(increment.name,)] = replace(quota, used_fen=quota.used_fen + increment.add_fen)
     return None
+
+
+def _answer(tables: Tables, query: Query) -> tuple[Record, ...]:
+    if isinstance(query, Get):
+        return _get(tables, query)
+    return _range(tables, query) if isinstance(query, Range) else _net_receipts(tables, query)
+
+
+def _net_receipts(tables: Tables, query: NetReceipts) -> tuple[Record, ...]:
+    payments = (each for each in tables.get(RecordedPayment, {}).values() if isinstance(each, RecordedPayment))
+    return tuple(net_receipts((each for each in payments if each.merchant_id == query.merchant_id), query.window))
 
 
 def _get(tables: Tables, query: Get) -> tuple[Record, ...]:

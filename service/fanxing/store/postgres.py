@@ -16,7 +16,7 @@ from fanxing.errors import OutcomeUnknown, StoreUnavailable
 from fanxing.flows.ports import ChangeSet, Committed, Conflict, ConflictKind, Query, Record
 from fanxing.institutions import Clock, Institution
 from fanxing.store.migrate import migrations
-from fanxing.store.schema import TABLES
+from fanxing.store.schema import answered
 from fanxing.store.statements import Statement, change_statements, query_statement, rows
 
 SERVING_ROLE = "fanxing_app"
@@ -74,7 +74,7 @@ class PostgresStore:
     async def read(self, institution_id: str, *queries: Query) -> tuple[tuple[Record, ...], ...]:
         """One answer a query, from one snapshot."""
         answers = await self._answers(institution_id, [query_statement(query) for query in queries])
-        return tuple(rows(TABLES[query.record], answer) for query, answer in zip(queries, answers, strict=True))
+        return tuple(rows(answered(query), answer) for query, answer in zip(queries, answers, strict=True))
 
     async def ledger_sum_fen(self, institution_id: str) -> int:
         """Sum of all entries."""

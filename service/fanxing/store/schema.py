@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import get_type_hints
 
 from fanxing.facts import Fact
-from fanxing.flows.ports import KEYS, ORDERS, ActivePolicy, Artefact, Quota, Request
+from fanxing.flows.ports import KEYS, ORDERS, ActivePolicy, Artefact, GraphOfDay, NetReceipts, Query, Quota, Request
 from fanxing.institutions import Institution
 from fanxing.ledger import Entry, Transfer
 from fanxing.lending.application import Application
@@ -20,7 +20,6 @@ TABLE_NAMES: dict[type, str] = {
     Merchant: "merchants",
     Controller: "controllers",
     RecordedPayment: "payments",
-    Sighting: "sightings",
     Fact: "facts",
     Decision: "decisions",
     Application: "applications",
@@ -31,6 +30,7 @@ TABLE_NAMES: dict[type, str] = {
     Request: "requests",
     Quota: "quotas",
     Artefact: "artefacts",
+    GraphOfDay: "graph_days",
     ActivePolicy: "active_policies",
 }
 INSTITUTION = "institution_id"
@@ -65,15 +65,22 @@ class Table:
         return self.record(**{each.name: each.decode(value) for each, value in zip(self.columns, values, strict=True)})
 
 
-def _table(record: type) -> Table:
+def _table(record: type, name: str) -> Table:
     hints = get_type_hints(record)
     columns = tuple(
         column(each.name, hints[each.name])
         for each in fields(record)
         if not (record is Institution and each.name == INSTITUTION)
     )
-    key = tuple(name for name in KEYS[record] if name != INSTITUTION)
-    return Table(record, TABLE_NAMES[record], columns, key, ORDERS.get(record, ()))
+    key = tuple(name for name in KEYS.get(record, ()) if name != INSTITUTION)
+    return Table(record, name, columns, key, ORDERS.get(record, ()))
 
 
-TABLES: dict[type, Table] = {record: _table(record) for record in TABLE_NAMES}
+TABLES: dict[type, Table] = {record: _table(record, name) for record, name in TABLE_NAMES.items()}
+_SIGHTINGS = _table(Sighting, "payments")
+"""Not a table of its own: summed from the payments."""
+
+
+def answered(query: Query) -> Table:
+    """The columns that a query's answer has."""
+    return _SIGHTINGS if isinstance(query, NetReceipts) else TABLES[query.record]

@@ -20,15 +20,18 @@ from fanxing.flows.ports import (
     Conflict,
     ConflictKind,
     Get,
+    NetReceipts,
     Query,
     Range,
     Record,
 )
 from fanxing.institutions import Clock, Institution
 from fanxing.store.migrate import migrations
-from fanxing.store.schema import TABLES, Table
+from fanxing.store.net_receipts import net_receipts_arguments, net_receipts_sql
+from fanxing.store.schema import TABLES, Table, answered
 
 TOGETHER_MAX = 256
+_NET_RECEIPTS = net_receipts_sql("?1", ("?2", "?3", "?4", "?5", "?6"), "min")
 Outcome = Committed | Conflict
 Waiting = tuple[str, ChangeSet, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
 
@@ -260,13 +263,16 @@ def _update_values(table: Table, institution_id: str, record: Record) -> tuple[o
 
 
 def _answer(connection: sqlite3.Connection, institution_id: str, query: Query) -> tuple[Record, ...]:
-    table = TABLES[query.record]
+    table = answered(query)
     columns = ", ".join(table.names)
+    if isinstance(query, NetReceipts):
+        found = connection.execute(_NET_RECEIPTS, (institution_id, *net_receipts_arguments(query)))
+        return tuple(table.decode(row) for row in found)  # type: ignore[misc]
     if isinstance(query, Get):
         guards = " AND ".join(f"{name} = ?" for name in ("institution_id", *table.key))
         statement = f"SELECT {columns} FROM {table.name} WHERE {guards}"
-        found = (connection.execute(statement, (institution_id, *key)).fetchone() for key in query.keys)
-        return tuple(table.decode(row) for row in found if row is not None)  # type: ignore[misc]
+        rows = (connection.execute(statement, (institution_id, *key)).fetchone() for key in query.keys)
+        return tuple(table.decode(row) for row in rows if row is not None)  # type: ignore[misc]
     where, arguments = _bounds(query)
     statement = f"SELECT {columns} FROM {table.name} WHERE institution_id = ?{where}"
     return tuple(table.decode(row) for row in connection.execute(statement, (institution_id, *arguments)))  # type: ignore[misc]

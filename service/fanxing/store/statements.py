@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fanxing.flows.ports import ChangeSet, ConflictKind, Get, Query, Range, Record
-from fanxing.store.schema import INSTITUTION, TABLES, Table
+from fanxing.flows.ports import ChangeSet, ConflictKind, Get, NetReceipts, Query, Range, Record
+from fanxing.store.net_receipts import net_receipts_arguments, net_receipts_sql
+from fanxing.store.schema import INSTITUTION, TABLES, Table, answered
 
 CASTS = {"text": "", "integer": "::bigint"}
+_NET_RECEIPTS = net_receipts_sql(
+    "$2", ("$1->>0", "($1->>1)::bigint", "($1->>2)::bigint", "($1->>3)::bigint", "($1->>4)::bigint"), "least"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Statement:
 
 def query_statement(query: Query) -> Statement:
     """Answers a JSON array of rows, each an array in the order of the table's columns; null when there are none."""
-    table = TABLES[query.record]
+    table = answered(query)
     row = f"json_build_array({', '.join(f'found.{name}' for name in table.names)})"
     if isinstance(query, Get):
         # Typed columns, not expressions over JSON: behind row-level security only they reach the index.
@@ -38,6 +42,9 @@ def query_statement(query: Query) -> Statement:
             f"JOIN {table.name} AS found ON found.{INSTITUTION} = $2 AND {matches}",
             json.dumps([dict(zip(table.key, key, strict=True)) for key in query.keys]),
         )
+    if isinstance(query, NetReceipts):
+        summed = f"SELECT json_agg({row} ORDER BY payer_token) FROM ({_NET_RECEIPTS}) AS found"
+        return Statement(summed, json.dumps(net_receipts_arguments(query)))
     where, arguments = _bounds(table, query)
     order, limit = ", ".join(query.order), "" if query.limit is None else f" LIMIT {query.limit:d}"
     return Statement(

@@ -4,18 +4,20 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from fanxing.facts import Fact
+from fanxing.flows.graphs import graph_window
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.exposure import NOTHING_DRAWN
-from fanxing.indicators.graph import build_graph
+from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
-from fanxing.payments import Payment, PaymentKind, RecordedPayment, Sighting
+from fanxing.payments import Payment, RecordedPayment, net_receipts
 from fanxing.town.feed import news
 from fanxing.town.world import DAYS, FIRST_DAY, HOUR_US, TIME_ZONE, Town, build_town, day_us
 from fanxing.training.fit import Fitted, Task, digest_of, fit, publish_model
@@ -87,11 +89,11 @@ def train(out: Path) -> Fitted:
 
 def rows_of(town: Town) -> Iterator[np.ndarray]:
     """COLUMNS of each shop on the morning after the last day, as the service would measure it."""
-    logs, sightings = _logs(town)
+    logs = logs_of(town)
     facts: dict[str, list[Fact]] = defaultdict(list)
     for fact in town.facts:
         facts[fact.merchant_id].append(fact)
-    graph = build_graph(sightings, [shop.merchant for shop in town.shops], FIRST_DAY + timedelta(days=DAYS))
+    graph = graph_of(town, logs, FIRST_DAY + timedelta(days=DAYS))
     ask = Ask(requested_fen=None, term_months=12)
     for shop in town.shops:
         merchant, log = shop.merchant, logs[shop.merchant.merchant_id]
@@ -99,18 +101,19 @@ def rows_of(town: Town) -> Iterator[np.ndarray]:
         yield measure(COLUMNS, merchant, fold(EMPTY, log), told, graph, NOTHING_DRAWN, ask, DECIDED_US, TIME_ZONE)
 
 
-def _logs(town: Town) -> tuple[dict[str, list[RecordedPayment]], list[Sighting]]:
+def logs_of(town: Town) -> dict[str, list[RecordedPayment]]:
+    """Each merchant's payments as the service would record them."""
     logs: dict[str, list[RecordedPayment]] = defaultdict(list)
-    first: dict[tuple[str, str], int] = {}
     for day in range(len(town.payments)):
         known_us = day_us(day + 1) - HOUR_US
         for payment in news(town, day):
             log = logs[payment.merchant_id]
             sent = {name: getattr(payment, name) for name in _FIELDS}
             log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=known_us, content_hash=""))
-            if payment.payer_token and payment.kind is PaymentKind.RECEIPT:
-                first.setdefault((payment.payer_token, payment.merchant_id), known_us)
-    sightings = [
-        Sighting(payer_token=payer, merchant_id=merchant, known_us=known) for (payer, merchant), known in first.items()
-    ]
-    return logs, sightings
+    return logs
+
+
+def graph_of(town: Town, logs: dict[str, list[RecordedPayment]], day: date) -> PayerGraph:
+    """The payer graph that the service would read on a day."""
+    sightings = net_receipts(chain.from_iterable(logs.values()), graph_window(day, TIME_ZONE))
+    return build_graph(sightings, [shop.merchant for shop in town.shops], day, "town")

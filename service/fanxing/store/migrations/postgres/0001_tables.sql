@@ -68,16 +68,6 @@ CREATE TABLE payments (
 
 CREATE UNIQUE INDEX payments_by_merchant ON payments (institution_id, merchant_id, merchant_seq);
 
-CREATE TABLE sightings (
-    institution_id text COLLATE "C" NOT NULL,
-    payer_token text COLLATE "C" NOT NULL,
-    merchant_id text COLLATE "C" NOT NULL,
-    known_us bigint NOT NULL,
-    PRIMARY KEY (institution_id, payer_token, merchant_id)
-);
-
-CREATE INDEX sightings_by_known_us ON sightings (institution_id, known_us, payer_token, merchant_id);
-
 CREATE TABLE facts (
     institution_id text COLLATE "C" NOT NULL,
     fact_id text COLLATE "C" NOT NULL,
@@ -231,6 +221,14 @@ CREATE TABLE artefacts (
     kind text COLLATE "C" NOT NULL,
     content bytea NOT NULL,
     PRIMARY KEY (institution_id, digest)
+);
+
+CREATE TABLE graph_days (
+    institution_id text COLLATE "C" NOT NULL,
+    day text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    known_us bigint NOT NULL,
+    PRIMARY KEY (institution_id, day)
 );
 
 CREATE TABLE active_policies (

@@ -21,8 +21,8 @@ DECLARE
     guarded text;
 BEGIN
     FOREACH guarded IN ARRAY ARRAY[
-        'merchants', 'controllers', 'payments', 'sightings', 'facts', 'decisions', 'applications', 'credit_lines',
-        'loans', 'transfers', 'entries', 'requests', 'quotas', 'artefacts', 'active_policies'
+        'merchants', 'controllers', 'payments', 'facts', 'decisions', 'applications', 'credit_lines',
+        'loans', 'transfers', 'entries', 'requests', 'quotas', 'artefacts', 'graph_days', 'active_policies'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', guarded);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', guarded);

@@ -68,16 +68,6 @@ CREATE TABLE payments (
 
 CREATE UNIQUE INDEX payments_by_merchant ON payments (institution_id, merchant_id, merchant_seq);
 
-CREATE TABLE sightings (
-    institution_id TEXT NOT NULL,
-    payer_token TEXT NOT NULL,
-    merchant_id TEXT NOT NULL,
-    known_us INTEGER NOT NULL,
-    PRIMARY KEY (institution_id, payer_token, merchant_id)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX sightings_by_known_us ON sightings (institution_id, known_us, payer_token, merchant_id);
-
 CREATE TABLE facts (
     institution_id TEXT NOT NULL,
     fact_id TEXT NOT NULL,
@@ -232,6 +222,14 @@ CREATE TABLE artefacts (
     content BLOB NOT NULL,
     PRIMARY KEY (institution_id, digest)
 ) STRICT;
+
+CREATE TABLE graph_days (
+    institution_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    known_us INTEGER NOT NULL,
+    PRIMARY KEY (institution_id, day)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE active_policies (
     institution_id TEXT NOT NULL,

@@ -21,13 +21,7 @@ class Calendar:
         amount_cuts: np.ndarray,
         amount_facets: np.ndarray,
         round_fen: int,
-        receipt: int,
-        returned: int,
-        balance: int,
-        follows: int,
-        round: int,
-        first_visit: int,
-        repeat_visit: int,
+        facets: dict[str, int],
     ) -> None: ...
 
 class Plan:

@@ -18,7 +18,8 @@ cdef extern from "decode.h":
         const uint64_t* hour_facets
         const uint64_t* amount_facets
         const int64_t* amount_cuts
-        uint64_t receipt, returned, balance, follows, round, first_visit, repeat_visit
+        uint64_t receipt, outflow, returned, balance, follows, overdrawn, known, anonymous
+        uint64_t round, first_visit, repeat_visit
     const char* header_wrong(const uint8_t*, size_t, Header*) noexcept nogil
     uint64_t checksum_of(const uint8_t*, size_t) noexcept nogil
 
@@ -67,18 +68,25 @@ cdef class Calendar:
     cdef object _windows, _cuts, _months, _kept
 
     def __init__(self, *, windows, cuts, months, int today, day_facets, hour_facets, amount_cuts, amount_facets,
-                 int64_t round_fen, receipt, returned, balance, follows, round, first_visit, repeat_visit):
-        """`windows` dtype WINDOW; `cuts` int32 ages, rising; `months` uint16 (len(cuts) + 1,); facets uint64."""
+                 int64_t round_fen, dict facets):
+        """`windows` dtype WINDOW; `cuts` int32 ages, rising; `months` uint16 (len(cuts) + 1,); facets uint64.
+
+        `facets`: the bits that decoding needs or gives, by name.
+        """
         self._windows, self._cuts, self._months = windows, cuts, months
         self._kept = day_facets, hour_facets, amount_cuts, amount_facets
         self.marks.today, self.marks.days, self.marks.cuts = today, len(day_facets), len(amount_cuts)
         self.marks.day_facets = <const uint64_t*> cnp.PyArray_DATA(day_facets)
         self.marks.hour_facets = <const uint64_t*> cnp.PyArray_DATA(hour_facets)
-        self.marks.amount_cuts = <const int64_t*> cnp.PyArray_DATA(amount_cuts)
         self.marks.amount_facets = <const uint64_t*> cnp.PyArray_DATA(amount_facets)
-        self.marks.round_fen, self.marks.receipt, self.marks.returned = round_fen, receipt, returned
-        self.marks.balance, self.marks.follows, self.marks.round = balance, follows, round
-        self.marks.first_visit, self.marks.repeat_visit = first_visit, repeat_visit
+        self.marks.amount_cuts = <const int64_t*> cnp.PyArray_DATA(amount_cuts)
+        self.marks.round_fen = round_fen
+        self.marks.receipt, self.marks.outflow = facets["receipt"], facets["outflow"]
+        self.marks.returned = facets["returned"]
+        self.marks.balance, self.marks.follows = facets["balance_told"], facets["balance_follows"]
+        self.marks.overdrawn, self.marks.known = facets["overdrawn"], facets["known_payer"]
+        self.marks.anonymous, self.marks.round = facets["anonymous"], facets["round"]
+        self.marks.first_visit, self.marks.repeat_visit = facets["first_visit"], facets["repeat_visit"]
 
 
 cdef class Plan:

@@ -12,17 +12,19 @@ typedef struct {
     uint32_t payer_bytes;
 } Header;
 
-#define TAGS 20
+#define ROW_BYTES 7
+#define TAGS 13
 #define SECONDS 17
-#define AMOUNT_LARGE ((1u << 27) - 1)
+#define AMOUNT_LARGE ((1u << 26) - 1)
 
-/* Bits of facets that decoding needs or gives. Amounts at least amount_cuts[k] and below the next have amount_facets[k + 1]. */
+/* Bits of facets that decoding needs or gives. Amounts from amount_cuts[k] to the next have amount_facets[k + 1]. */
 typedef struct {
     int32_t today;
     int64_t days, cuts, round_fen;
     const uint64_t *day_facets, *hour_facets, *amount_facets; /* (days,) by age, (24,), (cuts + 1,) */
     const int64_t *amount_cuts;
-    uint64_t receipt, returned, balance, follows, round, first_visit, repeat_visit;
+    uint64_t receipt, outflow, returned, balance, follows, overdrawn, known, anonymous;
+    uint64_t round, first_visit, repeat_visit;
 } Marks;
 
 static size_t padded(size_t bytes) { return (bytes + 7) / 8 * 8; }
@@ -40,7 +42,7 @@ static uint64_t checksum_of(const uint8_t *bytes, size_t size) {
 /* Where each section begins, and the whole length last. */
 static void sections(const Header *header, size_t *at) {
     at[0] = sizeof(Header);
-    at[1] = at[0] + 8 * (size_t)header->rows;
+    at[1] = at[0] + padded(ROW_BYTES * (size_t)header->rows);
     at[2] = at[1] + padded((size_t)header->payer_bytes * header->rows);
     at[3] = at[2] + padded(4 * (size_t)header->days);
     at[4] = at[3] + 8 * (size_t)header->large;
@@ -84,9 +86,9 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
         int32_t age = (int32_t)(marks->today - day);
         uint64_t of_day = marks->day_facets[age % marks->days]; /* weeks repeat */
         for (uint32_t end = row + pair[1]; row < end; row++) {
-            uint64_t word;
+            uint64_t word = 0;
             uint32_t payer = 0;
-            memcpy(&word, state + at[0] + 8 * (size_t)row, 8);
+            memcpy(&word, state + at[0] + ROW_BYTES * (size_t)row, ROW_BYTES);
             memcpy(&payer, state + at[1] + (size_t)header->payer_bytes * row, header->payer_bytes);
             if (header->payer_bytes == 2 && payer == UINT16_MAX) payer = NOBODY;
             if (payer != NOBODY && payer >= header->payers) return "names a payer that it has not";
@@ -100,6 +102,9 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
                 balance = (int64_t)((uint64_t)last_balance + (uint64_t)(facets & marks->receipt ? amount : -amount));
             else if (facets & marks->balance) balance = next_of(state + at[5], &balances, header->balances);
             last_balance = balance;
+            if (!(facets & marks->receipt)) facets |= marks->outflow;
+            if (facets & marks->balance && balance < 0) facets |= marks->overdrawn;
+            facets |= payer == NOBODY ? marks->anonymous : marks->known;
             if (hour > 23) return "has an hour that no day has";
             int64_t band = 0;
             while (band < marks->cuts && amount >= marks->amount_cuts[band]) band++;

@@ -129,7 +129,7 @@ static int forest_margins(
     int by_block = count >= ROWS / 2 && forest->columns <= COLUMNS_BLOCK_MAX && forest->outputs <= OUTPUTS_BLOCK_MAX;
     size_t columns = in_lines((size_t)(forest->columns > WIDE_MAX ? forest->columns : WIDE_MAX));
     size_t sizes[] = {columns, 2 * columns, in_lines(sizeof(double) * (size_t)forest->trees),
-                      by_block ? (size_t)(BLOCKS * ROWS * (forest->columns + 1)) /* a forest of leaves alone has no column, and reads one */ : 0,
+                      by_block ? (size_t)(BLOCKS * ROWS * (forest->columns + 1)) : 0, /* of leaves alone, it reads one */
                       by_block ? (size_t)(sizeof(double) * BLOCKS * ROWS) * (size_t)forest->outputs : 0};
     size_t needed = 0;
     for (int k = 0; k < 5; k++) needed += sizes[k];

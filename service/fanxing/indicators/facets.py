@@ -1,7 +1,7 @@
 """Facets: what a payment is or is not, one bit each, and the filters that indicators are taken over.
 
-Bits up to TAGS are written into a merchant's state; the others follow from the day, the hour, the amount and who paid
-before, when the state is read.
+The first 13 bits are written into a merchant's state; the others follow from kind, payer, balance, day, hour, amount
+and who paid before, when the state is read.
 """
 
 from dataclasses import dataclass
@@ -11,29 +11,27 @@ from itertools import product
 
 import numpy as np
 
-TAGS = 20
-
 
 class Facet(IntEnum):
     """The place of each facet's bit."""
 
     RECEIPT = 0
-    OUTFLOW = 1
-    RETURNED = 2
-    BALANCE_TOLD = 3
-    KNOWN_PAYER = 4
-    ANONYMOUS = 5
-    OWN = 6
-    REAL_NAME = 7
-    OLD_ACCOUNT = 8
-    YOUNG_ACCOUNT = 9
-    BY_BALANCE = 10
-    BY_DEBIT = 11
-    BY_CREDIT = 12
-    MERCHANT_CODE = 13
-    PERSONAL_CODE = 14
-    OVERDRAWN = 15
-    BALANCE_FOLLOWS = 16
+    RETURNED = 1
+    BALANCE_TOLD = 2
+    BALANCE_FOLLOWS = 3
+    OWN = 4
+    REAL_NAME = 5
+    OLD_ACCOUNT = 6
+    YOUNG_ACCOUNT = 7
+    BY_BALANCE = 8
+    BY_DEBIT = 9
+    BY_CREDIT = 10
+    MERCHANT_CODE = 11
+    PERSONAL_CODE = 12
+    OUTFLOW = 16
+    KNOWN_PAYER = 17
+    ANONYMOUS = 18
+    OVERDRAWN = 19
     WORKDAY = 20
     WEEKEND = 21
     NIGHT = 22

@@ -4,10 +4,10 @@ The bytes depend on the payments and on when each became known, not on the order
 
     magic "FXSTATE" 1, checksum u64, through_seq i64, newest occurred_us i64, rows u32, payers u32, runs u32, large u32,
     returned u32, balances u32, first local day i32, bytes a payer u32 (2 or 4)
-    rows      u64: second of the local day (17 bits), tags (20: see facets.py), amount in fen (27, all ones: see large)
+    rows      7 bytes: second of the local day (17 bits), tags (13: facets.py), amount in fen (26, all ones: see large)
     payers    u16 or u32 a row: place of the payer, all ones if unknown
     runs      (u16, u16): days on from the run before (the first: from the first local day), rows of that day
-    large     i64: amounts that 27 bits do not hold
+    large     i64: amounts that 26 bits do not hold
     returned  i64: what was sent back of each row with that tag
     balances  i64: of each row that tells one, unless it is that of the row before, more or less the amount (a tag)
     payers    u64 each: BLAKE2b of the token, keyed by the institution
@@ -22,14 +22,15 @@ import struct
 import numpy as np
 
 from fanxing.indicators.facets import OLD_DAYS, YOUNG_DAYS, Facet
-from fanxing.indicators.history import OUTFLOW, RECEIPT, REFUND, UNKNOWN, PaymentHistory
+from fanxing.indicators.history import RECEIPT, REFUND, UNKNOWN, PaymentHistory
 from fanxing.indicators.local_time import DAY_US, local_us
 from fanxing_core import _windows
 
 MAGIC = b"FXSTATE\x01"
 _HEADER = struct.Struct("<8sQqq6IiI")
 _SECOND_US = 1_000_000
-_LARGE = (1 << 27) - 1
+_LARGE = (1 << 26) - 1
+_ROW_BYTES = 7
 _RUN_MAX = 65_535
 
 
@@ -103,15 +104,10 @@ def _follows(rows: np.ndarray) -> np.ndarray:
 def _tags(rows: np.ndarray, returned: np.ndarray, controller: int) -> np.ndarray:
     """One bit a facet, uint64."""
     receipt, age = rows["kind"] == RECEIPT, rows["account_age_days"]
-    known = rows["payer"] != UNKNOWN
     bits = {
         Facet.RECEIPT: receipt,
-        Facet.OUTFLOW: rows["kind"] == OUTFLOW,
         Facet.RETURNED: returned > 0,
         Facet.BALANCE_TOLD: rows["has_balance"],
-        Facet.OVERDRAWN: rows["has_balance"] & (rows["balance_fen"] < 0),
-        Facet.KNOWN_PAYER: known,
-        Facet.ANONYMOUS: ~known,
         Facet.OWN: rows["payer"] == controller,
         Facet.REAL_NAME: rows["real_name"] == 1,
         Facet.OLD_ACCOUNT: age >= OLD_DAYS,
@@ -130,7 +126,7 @@ def _tags(rows: np.ndarray, returned: np.ndarray, controller: int) -> np.ndarray
 
 def _words(second: np.ndarray, tags: np.ndarray, amount_fen: np.ndarray) -> np.ndarray:
     amount = np.minimum(amount_fen, _LARGE).astype("u8")
-    return np.asarray(second.astype("u8") | tags << np.uint64(17) | amount << np.uint64(37))
+    return np.asarray(second.astype("u8") | tags << np.uint64(17) | amount << np.uint64(30))
 
 
 def _digest(token: str, salt: bytes) -> int:
@@ -155,7 +151,7 @@ def _packed(
     places[known] = place
     runs = _runs(day)
     sections = (
-        words.astype("<u8"),
+        words.astype("<u8").view("u1").reshape(-1, 8)[:, :_ROW_BYTES],
         places,
         runs.astype("<u2"),
         large.astype("<i8"),

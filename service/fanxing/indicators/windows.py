@@ -120,11 +120,5 @@ def calendar(today: int) -> _windows.Calendar:
         amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "i8"),
         amount_facets=facets.amount_bits(),
         round_fen=facets.ROUND_FEN,
-        receipt=1 << Facet.RECEIPT,
-        returned=1 << Facet.RETURNED,
-        balance=1 << Facet.BALANCE_TOLD,
-        follows=1 << Facet.BALANCE_FOLLOWS,
-        round=1 << Facet.ROUND,
-        first_visit=1 << Facet.FIRST_VISIT,
-        repeat_visit=1 << Facet.REPEAT_VISIT,
+        facets={facet.name.lower(): 1 << facet for facet in Facet},
     )

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 
 
 class PaymentKind(StrEnum):
@@ -84,6 +85,9 @@ class Window:
     known_us: int
 
 
+_values = attrgetter(*(field.name for field in fields(Payment)))
+
+
 def net_receipts(payments: Iterable[RecordedPayment], window: Window) -> list[Sighting]:
     """What each known payer has paid at each merchant, in the order of their ids. The order of the log is no matter.
 
@@ -109,5 +113,27 @@ def net_receipts(payments: Iterable[RecordedPayment], window: Window) -> list[Si
 
 def content_hash(payment: Payment) -> str:
     """SHA-256 (hex) over every field, so that one id with two contents is noticed."""
-    text = "\x1f".join(str(getattr(payment, field.name)) for field in fields(Payment))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256("\x1f".join(map(str, _values(payment))).encode()).hexdigest()
+
+
+def recorded(payment: Payment, merchant_seq: int, known_us: int, contents: str) -> RecordedPayment:
+    """The payment with its place in the log."""
+    return RecordedPayment(
+        merchant_id=payment.merchant_id,
+        payment_id=payment.payment_id,
+        payer_token=payment.payer_token,
+        amount_fen=payment.amount_fen,
+        occurred_us=payment.occurred_us,
+        kind=payment.kind,
+        refund_of=payment.refund_of,
+        instrument=payment.instrument,
+        channel=payment.channel,
+        code_kind=payment.code_kind,
+        device_token=payment.device_token,
+        payer_real_name=payment.payer_real_name,
+        payer_account_age_days=payment.payer_account_age_days,
+        balance_after_fen=payment.balance_after_fen,
+        merchant_seq=merchant_seq,
+        known_us=known_us,
+        content_hash=contents,
+    )

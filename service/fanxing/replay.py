@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import grpc
 import numpy as np
 from google.protobuf.json_format import MessageToDict
 
@@ -28,10 +27,9 @@ from fanxing.training.bank import CURRENCY, IDENTITY, OUT_OF_FOLD, Bank, Loan, a
 from fanxing.v1 import lending_pb2, lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.v1.decision_pb2 import Decision
 from fanxing.wire import convert
-from fanxing.wire.client import RETRYABLE, Client
+from fanxing.wire.client import PATIENCE_S, Client, patiently
 
 BATCH = 1000
-PATIENCE_S = 60.0
 _NAMES = uuid.UUID("b7e2f0c4-51d8-5b7e-9a35-55a7b2d3c6f1")
 _CONSENT_SHA256 = "0" * 63 + "1"
 _YEAR_US = 366 * 86_400_000_000
@@ -69,19 +67,6 @@ def replay(bank: Bank, client: Client, progress: Callable[[int], None]) -> Repla
     return done
 
 
-def _patiently(call: Callable[[], Reply]) -> Reply:
-    """Calls again after what a retry may mend, for a minute; every call here is safe to repeat."""
-    until, pause = time.monotonic() + PATIENCE_S, 0.05
-    while True:
-        try:
-            return call()
-        except grpc.RpcError as error:
-            if error.code() not in RETRYABLE or time.monotonic() > until:
-                raise
-        time.sleep(pause)
-        pause = min(1.0, 2 * pause)
-
-
 def _id(*names: str) -> str:
     return str(uuid.uuid5(_NAMES, "/".join(names)))
 
@@ -103,7 +88,7 @@ def _register(bank: Bank, merchant_id: str, client: Client) -> None:
         merchant=merchant,
         effective_time=convert.timestamp(at(held.opened_on, 8)),
     )
-    _patiently(lambda: client.merchants.RegisterMerchant(request))
+    patiently(lambda: client.merchants.RegisterMerchant(request))
 
 
 def _record(bank: Bank, day: date, client: Client, done: Replayed) -> None:
@@ -113,7 +98,7 @@ def _record(bank: Bank, day: date, client: Client, done: Replayed) -> None:
             payments=[_payment(payment) for payment in payments[first : first + BATCH]],
             effective_time=convert.timestamp(at(day, 23)),
         )
-        answer = _patiently(partial(client.payments.RecordPaymentBatch, request))
+        answer = patiently(partial(client.payments.RecordPaymentBatch, request))
         if answer.conflicts or answer.refused:
             told = [*answer.conflicts, *answer.refused][0]
             raise InvalidRequest(f"payment {told.payment_id} of {day} was not recorded: {told.message}")
@@ -163,7 +148,7 @@ def _draw(loan: Loan, application: lending_pb2.Application, client: Client, done
         offer_digest=application.offer.digest,
         effective_time=moment,
     )
-    line = _patiently(lambda: client.lending.AcceptOffer(accept)).credit_line
+    line = patiently(lambda: client.lending.AcceptOffer(accept)).credit_line
     disburse = lending_service_pb2.DisburseRequest(
         request_id=_id("disburse", loan.loan_id), line_id=line.line_id, amount=line.limit, effective_time=moment
     )
@@ -171,7 +156,7 @@ def _draw(loan: Loan, application: lending_pb2.Application, client: Client, done
     until = time.monotonic() + PATIENCE_S
     while answer.loan.state == lending_pb2.LOAN_STATE_PENDING and time.monotonic() < until:
         time.sleep(0.1)
-        answer = _patiently(lambda: client.lending.Disburse(disburse))
+        answer = patiently(lambda: client.lending.Disburse(disburse))
     done.disburse_ms.append(took)
     if answer.loan.state == lending_pb2.LOAN_STATE_ACTIVE:
         done.disbursed += 1
@@ -180,7 +165,7 @@ def _draw(loan: Loan, application: lending_pb2.Application, client: Client, done
 
 def _timed(call: Callable[[], Reply]) -> tuple[Reply, float]:
     started = time.perf_counter()
-    reply = _patiently(call)
+    reply = patiently(call)
     return reply, (time.perf_counter() - started) * 1000
 
 

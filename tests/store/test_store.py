@@ -152,6 +152,21 @@ class TestEveryStore:
             await store.commit("b", ChangeSet(inserts=(entry,)))
         assert await store.ledger_sum_fen("b") == (0 if isinstance(store, PostgresStore) else 7)
 
+    async def test_thousands_go_in_and_come_out_in_the_order_asked(self, store):
+        many = tuple(payment(seq, f"m{seq % 7}") for seq in range(1, 5000))
+        assert await store.commit("a", ChangeSet(inserts=many)) == Committed()
+        asked = many[4000:] + many[:4000:-1] + (payment(9999),)
+        keys = tuple((each.merchant_id, each.payment_id) for each in asked)
+        assert await store.read("a", Get(RecordedPayment, keys), Get(RecordedPayment, ())) == (asked[:-1], ())
+
+    async def test_of_thousands_with_one_that_is_taken_none_stays(self, store):
+        await store.commit("a", ChangeSet(inserts=(payment(700),)))
+        many = ChangeSet(inserts=(merchant(), *(payment(seq) for seq in range(1, 1000))))
+        assert (await store.commit("a", many)).kind is ConflictKind.EXISTS
+        keys = tuple(("m1", f"p{seq}") for seq in range(1, 1000))
+        found = await store.read("a", Get(RecordedPayment, keys), Get(Merchant, (("m1",),)))
+        assert found == ((payment(700),), ())
+
     async def test_what_is_stored_takes_bytes(self, store):
         before = await store.stored_bytes()
         await store.commit("a", ChangeSet(inserts=tuple(payment(seq) for seq in range(1, 1000))))

@@ -44,11 +44,15 @@ class Connection:
     def call(self, rpc: Callable[..., Response], request: Message | Iterator[Message]) -> Response:
         """Calls and shows the answer: a JSON document, or tables."""
         answer = rpc(request, timeout=CALL_S)
+        self.show(answer)
+        return answer
+
+    def show(self, answer: Message) -> None:
+        """A JSON document, or tables."""
         if self._as_json:
             typer.echo(MessageToJson(answer, preserving_proto_field_name=True))
         else:
             show(answer, Console())
-        return answer
 
 
 @contextmanager

@@ -5,7 +5,7 @@ so two batches for one merchant can never take the same number.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from fanxing.errors import (
     Contention,
@@ -20,7 +20,7 @@ from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.merchants import Merchant
-from fanxing.payments import Payment, PaymentKind, RecordedPayment, content_hash
+from fanxing.payments import Payment, PaymentKind, RecordedPayment, content_hash, recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +51,22 @@ class Recorded:
 
 
 async def record_payments(institution: Institution, command: RecordPayments, world: World) -> Recorded:
-    """Records a batch. Contention is raised when other batches for the same merchants won every time."""
+    """Records a batch. Contention is raised when other batches for the same merchants won every time.
+
+    The first attempt takes all for new, as they mostly are: where one is on record its commit is a conflict, and the
+    next attempt has read what is held. Only that one refuses, since what is held already is never refused.
+    """
     keys = tuple({(payment.merchant_id, payment.payment_id) for _, payment in command.payments})
     merchants = tuple({(merchant_id,) for merchant_id, _ in keys})
-    async for _ in attempts(ATTEMPTS):
-        answers = Snapshot(
-            await world.store.read(institution.institution_id, Get(Merchant, merchants), Get(RecordedPayment, keys))
-        )
+    async for attempt in attempts(ATTEMPTS):
+        queries = (Get(Merchant, merchants), Get(RecordedPayment, keys if attempt else ()))
+        answers = Snapshot(await world.store.read(institution.institution_id, *queries))
         at_us = moment(institution, command.effective_us, world.now)
         batch = _Batch(institution, at_us, answers)
         for index, payment in command.payments:
             batch.take(index, payment)
+        if batch.refused and not attempt:
+            continue
         try:
             if not batch.fresh or await committed(institution, world.store, batch.changes()):
                 return batch.outcome()
@@ -80,6 +85,7 @@ class _Batch:
         self.hashes = {
             (held.merchant_id, held.payment_id): held.content_hash for held in answers.many(1, RecordedPayment)
         }
+        self.ticked: dict[str, Merchant] = {}
         self.fresh: dict[str, list[tuple[Payment, str]]] = defaultdict(list)
         self.duplicates = 0
         self.conflicts: list[Refusal] = []
@@ -103,25 +109,30 @@ class _Batch:
             self.fresh[payment.merchant_id].append((payment, contents))
 
     def _check(self, payment: Payment) -> None:
-        merchant = self.merchants.get(payment.merchant_id)
-        if merchant is None:
-            raise not_found(Merchant, payment.merchant_id)
-        tick(self.institution, merchant, self.at_us)
+        if payment.merchant_id not in self.ticked:
+            self._tick(payment.merchant_id)
         refuse_future(payment.occurred_us, self.at_us, "occurred_at")
         if (payment.kind is PaymentKind.REFUND) != bool(payment.refund_of):
             raise RefundReferenceInvalid("a refund names the receipt that it sends back, and nothing else does",
                                          field="refund_of")  # fmt: skip
 
+    def _tick(self, merchant_id: str) -> None:
+        """Moves the merchant's clock on to the batch; no payment of one that is unknown or has later records joins."""
+        merchant = self.merchants.get(merchant_id)
+        if merchant is None:
+            raise not_found(Merchant, merchant_id)
+        self.ticked[merchant_id] = tick(self.institution, merchant, self.at_us)
+
     def changes(self) -> ChangeSet:
         """Everything that the batch adds, with numbers and known times allotted."""
         inserts: list[RecordedPayment] = []
         merchants: list[Merchant] = []
-        for merchant_id, payments in self.fresh.items():
-            merchant = tick(self.institution, self.merchants[merchant_id], self.at_us)
+        for merchant_id, payments in sorted(self.fresh.items()):
+            merchant = self.ticked[merchant_id]
             known_us = merchant.last_known_us
             first = merchant.payment_count + 1
             inserts += [
-                _recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
+                recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
             ]
             merchants.append(replace(merchant, payment_count=merchant.payment_count + len(payments)))
         return ChangeSet(inserts=tuple(inserts), updates=tuple(merchants))
@@ -129,11 +140,3 @@ class _Batch:
     def outcome(self) -> Recorded:
         accepted = sum(len(payments) for payments in self.fresh.values())
         return Recorded(accepted, self.duplicates, tuple(self.conflicts), tuple(self.refused))
-
-
-_FIELDS = tuple(field.name for field in fields(Payment))
-
-
-def _recorded(payment: Payment, seq: int, known_us: int, contents: str) -> RecordedPayment:
-    sent = {name: getattr(payment, name) for name in _FIELDS}
-    return RecordedPayment(**sent, merchant_seq=seq, known_us=known_us, content_hash=contents)

@@ -35,24 +35,27 @@ def column(name: str, hint: Any) -> Column:  # noqa: ANN401  a type of any kind
         optional = True
     kind, encode, decode = _codec(hint)
     if optional:
-        return Column(name, kind, optional, _unless_none(encode), _unless_none(decode))
+        encode, decode = _unless_none(encode), _unless_none(decode)
     return Column(name, kind, optional, encode, decode)
 
 
 def _unless_none(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    if function is same:
+        return same
     return lambda value: None if value is None else function(value)
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401
+def same(value: Any) -> Any:  # noqa: ANN401
+    """What is stored as it is."""
     return value
 
 
 _SCALARS: dict[type, tuple[str, Callable[[Any], Stored], Callable[[Any], Any]]] = {
-    str: ("text", _same, _same),
-    int: ("integer", _same, _same),
+    str: ("text", same, same),
+    int: ("integer", same, same),
     bool: ("integer", int, bool),
     float: ("text", repr, float),
-    bytes: ("bytes", _same, bytes),
+    bytes: ("bytes", same, bytes),
     date: ("text", date.isoformat, date.fromisoformat),
     Decimal: ("text", str, Decimal),
 }

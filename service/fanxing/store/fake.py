@@ -37,8 +37,8 @@ class FakeStore:
     async def commit(self, institution_id: str, changes: ChangeSet) -> Committed | Conflict:
         """Applies all changes to copies of the tables they touch, and puts these in place at the end."""
         tables = dict(self._tables.get(institution_id, {}))
-        for record in (*changes.inserts, *changes.inserts_if_absent, *changes.updates):
-            tables[type(record)] = dict(tables.get(type(record), {}))
+        for kind in {type(record) for record in (*changes.inserts, *changes.inserts_if_absent, *changes.updates)}:
+            tables[kind] = dict(tables.get(kind, {}))
         tables[Quota] = dict(tables.get(Quota, {}))
         conflict = _apply(tables, changes)
         if conflict is not None:

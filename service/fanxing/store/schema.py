@@ -1,7 +1,9 @@
 """Tables from records: one place says which dataclass is which table, and which columns it has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import get_type_hints
+from operator import attrgetter
+from typing import Any, get_type_hints
 
 from fanxing.facts import Fact
 from fanxing.flows.ports import KEYS, ORDERS, ActivePolicy, Artefact, GraphOfDay, NetReceipts, Query, Quota, Request
@@ -12,7 +14,7 @@ from fanxing.lending.line import CreditLine
 from fanxing.lending.loan import Loan
 from fanxing.merchants import Controller, Merchant
 from fanxing.payments import RecordedPayment, Sighting
-from fanxing.store.codec import Column, column
+from fanxing.store.codec import Column, Stored, column, same
 from fanxing.strategies.decision import Decision
 
 TABLE_NAMES: dict[type, str] = {
@@ -38,27 +40,32 @@ INSTITUTION = "institution_id"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A record's table. Every table's first column is the institution; a record's own fields follow in their order."""
+    """A record's table. Every table's first column is the institution; a record's own fields follow in their order.
+
+    `names` are those of the columns after the institution's, `values` gets a record's fields in their order, and
+    `encoded` has the places of those that are not stored as they are.
+    """
 
     record: type
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     orders: tuple[tuple[str, ...], ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns after the institution's."""
-        return tuple(each.name for each in self.columns)
+    names: tuple[str, ...]
+    values: Callable[[object], tuple[Any, ...]]
+    encoded: tuple[tuple[int, Callable[[Any], Stored]], ...]
 
     @property
     def versioned(self) -> bool:
         """Whether a version guards updates."""
         return "version" in self.names
 
-    def encode(self, record: object) -> tuple[str | int | bytes | None, ...]:
+    def encode(self, record: object) -> list[Stored]:
         """A record as the values of its columns."""
-        return tuple(each.encode(getattr(record, each.name)) for each in self.columns)
+        values = list(self.values(record))
+        for place, encode in self.encoded:
+            values[place] = encode(values[place])
+        return values
 
     def decode(self, values: tuple[object, ...]) -> object:
         """A record from the values of its columns."""
@@ -73,7 +80,9 @@ def _table(record: type, name: str) -> Table:
         if not (record is Institution and each.name == INSTITUTION)
     )
     key = tuple(name for name in KEYS.get(record, ()) if name != INSTITUTION)
-    return Table(record, name, columns, key, ORDERS.get(record, ()))
+    names = tuple(each.name for each in columns)
+    encoded = tuple((place, each.encode) for place, each in enumerate(columns) if each.encode is not same)
+    return Table(record, name, columns, key, ORDERS.get(record, ()), names, attrgetter(*names), encoded)
 
 
 TABLES: dict[type, Table] = {record: _table(record, name) for record, name in TABLE_NAMES.items()}

@@ -9,9 +9,11 @@ import fcntl
 import queue
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fanxing.errors import OutcomeUnknown, StoreUnavailable
 from fanxing.flows.ports import (
@@ -32,6 +34,8 @@ from fanxing.store.schema import TABLES, Table, answered
 
 TOGETHER_MAX = 256
 _NET_RECEIPTS = net_receipts_sql("?1", ("?2", "?3", "?4", "?5", "?6"), "min")
+VALUES_MAX = 4096
+"""Of one statement. Many rows in one: SQLite works on them beside Python, which it would otherwise meet at each row."""
 Outcome = Committed | Conflict
 Waiting = tuple[str, ChangeSet, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
 
@@ -220,7 +224,8 @@ def _tell(waiting: Waiting, outcome: Outcome | Exception) -> None:
 
 def _apply(connection: sqlite3.Connection, institution_id: str, changes: ChangeSet) -> Conflict | None:
     try:
-        _insert(connection, institution_id, changes.inserts, "INSERT")
+        # OR FAIL: the savepoint undoes what came before a conflict, so the statement need not keep a journal to do so.
+        _insert(connection, institution_id, changes.inserts, "INSERT OR FAIL")
         _insert(connection, institution_id, changes.inserts_if_absent, "INSERT OR IGNORE")
     except sqlite3.IntegrityError as error:
         return Conflict(ConflictKind.EXISTS, str(error))
@@ -245,9 +250,18 @@ def _insert(connection: sqlite3.Connection, institution_id: str, records: tuple[
     for record_type, group in by_type.items():
         table = TABLES[record_type]
         columns = ", ".join(("institution_id", *table.names))
-        places = ", ".join("?" * (1 + len(table.names)))
-        statement = f"{verb} INTO {table.name} ({columns}) VALUES ({places})"
-        connection.executemany(statement, [(institution_id, *table.encode(record)) for record in group])
+        for places, values in _together([(institution_id, *table.encode(record)) for record in group]):
+            connection.execute(f"{verb} INTO {table.name} ({columns}) VALUES {places}", values)
+
+
+def _together(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """Rows as few statements take them: the places that VALUES names, and what belongs there."""
+    if not rows:
+        return
+    each, most = f"({', '.join('?' * len(rows[0]))})", VALUES_MAX // len(rows[0])
+    for first in range(0, len(rows), most):
+        some = rows[first : first + most]
+        yield ", ".join([each] * len(some)), list(chain.from_iterable(some))
 
 
 def _update_sql(table: Table) -> str:
@@ -266,16 +280,28 @@ def _answer(connection: sqlite3.Connection, institution_id: str, query: Query) -
     table = answered(query)
     columns = ", ".join(table.names)
     if isinstance(query, NetReceipts):
-        found = connection.execute(_NET_RECEIPTS, (institution_id, *net_receipts_arguments(query)))
-        return tuple(table.decode(row) for row in found)  # type: ignore[misc]
+        summed = connection.execute(_NET_RECEIPTS, (institution_id, *net_receipts_arguments(query)))
+        return tuple(table.decode(row) for row in summed)  # type: ignore[misc]
     if isinstance(query, Get):
-        guards = " AND ".join(f"{name} = ?" for name in ("institution_id", *table.key))
-        statement = f"SELECT {columns} FROM {table.name} WHERE {guards}"
-        rows = (connection.execute(statement, (institution_id, *key)).fetchone() for key in query.keys)
-        return tuple(table.decode(row) for row in rows if row is not None)  # type: ignore[misc]
+        found = [row for asked in _together(query.keys) for row in _found(connection, institution_id, table, asked)]
+        return tuple(table.decode(row) for row in found)  # type: ignore[misc]
     where, arguments = _bounds(query)
     statement = f"SELECT {columns} FROM {table.name} WHERE institution_id = ?{where}"
     return tuple(table.decode(row) for row in connection.execute(statement, (institution_id, *arguments)))  # type: ignore[misc]
+
+
+def _found(
+    connection: sqlite3.Connection, institution_id: str, table: Table, asked: tuple[str, list[Any]]
+) -> list[tuple[Any, ...]]:
+    """The rows with these keys. CROSS JOIN keeps the order that was asked in, and each key finds its row by index."""
+    places, keys = asked
+    matches = " AND ".join(f"found.{name} = asked.column{number}" for number, name in enumerate(table.key, 1))
+    columns = ", ".join(f"found.{name}" for name in table.names)
+    statement = (
+        f"WITH asked AS (VALUES {places}) SELECT {columns} FROM asked CROSS JOIN {table.name} AS found "
+        f"ON found.institution_id = ? AND {matches}"
+    )
+    return connection.execute(statement, (*keys, institution_id)).fetchall()
 
 
 def _bounds(query: Range) -> tuple[str, list[str | int]]:

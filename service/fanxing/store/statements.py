@@ -1,11 +1,13 @@
 r"""What PostgreSQL is told: queries and change sets as statements; $1 is one JSON argument, $2 the institution.
 
-Rows travel as JSON, since every column is text, a 64-bit integer or bytes (here `\x` and hexadecimal digits).
+Rows travel as JSON, since every column is text, a 64-bit integer or bytes (here `\x` and hexadecimal digits): an object
+with an array for each column, so that a name stands once and not in every row.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from fanxing.flows.ports import ChangeSet, ConflictKind, Get, NetReceipts, Query, Range, Record
@@ -16,6 +18,7 @@ CASTS = {"text": "", "integer": "::bigint"}
 _NET_RECEIPTS = net_receipts_sql(
     "$2", ("$1->>0", "($1->>1)::bigint", "($1->>2)::bigint", "($1->>3)::bigint", "($1->>4)::bigint"), "least"
 )
+TYPES = {"text": "text", "integer": "bigint", "bytes": "bytea"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ def query_statement(query: Query) -> Statement:
         matches = " AND ".join(f"found.{name} = asked.{name}" for name in table.key)
         return Statement(
             f"SELECT json_agg({row} ORDER BY asked.ordinality) "
-            f"FROM json_populate_recordset(NULL::{table.name}, $1) WITH ORDINALITY AS asked "
+            f"FROM {_sent_rows(table, table.key, 'asked', ordinality=True)} "
             f"JOIN {table.name} AS found ON found.{INSTITUTION} = $2 AND {matches}",
-            json.dumps([dict(zip(table.key, key, strict=True)) for key in query.keys]),
+            _columns(table.key, query.keys),
         )
     if isinstance(query, NetReceipts):
         summed = f"SELECT json_agg({row} ORDER BY payer_token) FROM ({_NET_RECEIPTS}) AS found"
@@ -52,6 +55,24 @@ def query_statement(query: Query) -> Statement:
         f"ORDER BY {order}{limit}) AS found",
         json.dumps(arguments),
     )
+
+
+def _sent_rows(table: Table, names: Sequence[str], alias: str, *, ordinality: bool = False) -> str:
+    """The rows of the argument, as something to select from: typed columns with these names."""
+    kinds = {each.name: TYPES[each.kind] for each in table.columns}
+    arrays = ", ".join(f"{name} {kinds[name]}[]" for name in names)
+    numbered, number = (" WITH ORDINALITY", ", ordinality") if ordinality else ("", "")
+    unnested = ", ".join(f"sent.{name}" for name in names)
+    return (
+        f"json_to_record($1) AS sent({arrays}) "
+        f"CROSS JOIN LATERAL unnest({unnested}){numbered} AS {alias}({', '.join(names)}{number})"
+    )
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as the argument that `_sent_rows` reads."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return json.dumps(dict(zip(names, columns, strict=True)))
 
 
 def _typed(table: Table, name: str, value: str) -> str:
@@ -123,15 +144,16 @@ def _grouped(records: tuple[Record, ...]) -> Iterable[tuple[Table, list[Record]]
         groups.setdefault(type(record), []).append(record)
     for record_type in sorted(groups, key=lambda each: TABLES[each].name):
         table = TABLES[record_type]
-        yield table, sorted(groups[record_type], key=lambda record: [getattr(record, name) for name in table.key])
+        group = groups[record_type]
+        yield table, sorted(group, key=attrgetter(*table.key)) if table.key else group
 
 
 def _insert(table: Table, records: list[Record], otherwise: str) -> Statement:
     columns = ", ".join(table.names)
     return Statement(
         f"INSERT INTO {table.name} ({INSTITUTION}, {columns}) "
-        f"SELECT $2, {columns} FROM json_populate_recordset(NULL::{table.name}, $1){otherwise}",
-        json.dumps([_as_json(table, record) for record in records]),
+        f"SELECT $2, {_of('newer', table)} FROM {_sent_rows(table, table.names, 'newer')}{otherwise}",
+        _argument(table, records),
         table=table.name,
     )
 
@@ -142,17 +164,31 @@ def _update(table: Table, records: list[Record]) -> list[Statement]:
     changed = ", ".join(f"{name} = newer.{name}" for name in table.names)
     guards = " AND ".join(f"held.{name} = newer.{name}" for name in table.key)
     matches = f"held.{INSTITUTION} = $2 AND {guards}"
-    newer = f"json_populate_recordset(NULL::{table.name}, $1) AS newer"
-    argument = json.dumps([_as_json(table, record) for record in records])
+    newer, argument = _sent_rows(table, table.names, "newer"), _argument(table, records)
+    keys = _columns(table.key, [[getattr(record, name) for name in table.key] for record in records])
     order = ", ".join(f"held.{name}" for name in table.key)
-    locking = f"SELECT FROM {table.name} AS held JOIN {newer} ON {matches} ORDER BY {order} FOR UPDATE OF held"
+    locking = (
+        f"SELECT FROM {_sent_rows(table, table.key, 'newer')} JOIN {table.name} AS held ON {matches} "
+        f"ORDER BY {order} FOR UPDATE OF held"
+    )
     replacing = (
         f"UPDATE {table.name} AS held SET {changed} FROM {newer} WHERE {matches} AND held.version = newer.version - 1"
     )
     statement = Statement(replacing, argument, len(records), ConflictKind.VERSION, table.name)
-    return [Statement(locking, argument), statement] if len(records) > 1 else [statement]
+    return [Statement(locking, keys), statement] if len(records) > 1 else [statement]
 
 
-def _as_json(table: Table, record: Record) -> dict[str, str | int | None]:
-    values = zip(table.names, table.encode(record), strict=True)
-    return {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in values}
+def _of(alias: str, table: Table) -> str:
+    return ", ".join(f"{alias}.{name}" for name in table.names)
+
+
+def _argument(table: Table, records: list[Record]) -> str:
+    columns: dict[str, Sequence[Any]] = dict(
+        zip(table.names, zip(*map(table.values, records), strict=True), strict=True)
+    )
+    for place, encode in table.encoded:
+        columns[table.names[place]] = [encode(value) for value in columns[table.names[place]]]
+    for each in table.columns:
+        if each.kind == "bytes":
+            columns[each.name] = [None if value is None else f"\\x{value.hex()}" for value in columns[each.name]]
+    return json.dumps(columns)

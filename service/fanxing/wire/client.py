@@ -1,7 +1,9 @@
 """A client for our own tools: the stubs over one channel, the token on every call, and failures in plain words."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -16,6 +18,8 @@ from fanxing.wire.errors import DETAILS_KEY
 
 RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
 """With the same request_id or payments, a retry after these is safe and worth while."""
+PATIENCE_S = 60.0
+Reply = TypeVar("Reply")
 
 _OPTIONS = (
     ("grpc.enable_retries", 0),  # who calls decides what may be repeated
@@ -57,6 +61,19 @@ def failure(error: grpc.RpcError) -> Failure:
         message=rich.message or error.details() or "",
         metadata=dict(info.metadata),
     )
+
+
+def patiently(call: Callable[[], Reply]) -> Reply:
+    """Calls again after what a retry may mend, for a minute; for calls that are safe to repeat."""
+    until, pause = time.monotonic() + PATIENCE_S, 0.05
+    while True:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if error.code() not in RETRYABLE or time.monotonic() > until:
+                raise
+        time.sleep(pause)
+        pause = min(1.0, 2 * pause)
 
 
 class _Details(NamedTuple):

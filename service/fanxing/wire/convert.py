@@ -17,15 +17,16 @@ SECONDS_MAX = 253_402_300_799
 
 def fen(money: money_pb2.Money, currency: str, field: str, *, signed: bool = False) -> int:
     """Money in whole fen; negative only where `signed`."""
+    units, nanos = money.units, money.nanos
     if money.currency_code != currency:
         raise CurrencyMismatch(
             f"amounts are in {currency} here", field=field, expected=currency, got=money.currency_code
         )
-    if money.nanos % NANOS_PER_FEN or abs(money.nanos) >= 1_000_000_000:
+    if nanos % NANOS_PER_FEN or abs(nanos) >= 1_000_000_000:
         raise AmountOutOfRange("not a whole number of fen", field=field)
-    if money.units and money.nanos and (money.units < 0) != (money.nanos < 0):
+    if units and nanos and (units < 0) != (nanos < 0):
         raise AmountOutOfRange("units and nanos have different signs", field=field)
-    amount: int = money.units * FEN_PER_UNIT + money.nanos // NANOS_PER_FEN
+    amount: int = units * FEN_PER_UNIT + nanos // NANOS_PER_FEN
     if abs(amount) > FEN_MAX or (amount <= 0 and not signed):
         raise AmountOutOfRange("the amount must be positive and below 10,000,000,000,000", field=field)
     return amount
@@ -48,9 +49,10 @@ def money(amount_fen: int, currency: str) -> money_pb2.Money:
 
 def micros(timestamp: Timestamp, field: str) -> int:
     """A moment in microseconds since 1970 UTC; the years 1970 to 9999."""
-    if not (0 <= timestamp.seconds <= SECONDS_MAX and 0 <= timestamp.nanos < 1_000_000_000):
+    seconds, nanos = timestamp.seconds, timestamp.nanos
+    if not (0 <= seconds <= SECONDS_MAX and 0 <= nanos < 1_000_000_000):
         raise InvalidRequest("not a moment between 1970 and 9999", field=field)
-    return timestamp.seconds * US_PER_SECOND + timestamp.nanos // 1000
+    return seconds * US_PER_SECOND + nanos // 1000
 
 
 def timestamp(at_us: int) -> Timestamp:

@@ -11,8 +11,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from tests import indicator_sql as sql
+from tests import indicator_sql_text as text
 
-MEASURES = tuple(dict.fromkeys(measure for _, measure in sql.MEASURES.values()))
+MEASURES = tuple(dict.fromkeys(measure for _, measure in text.MEASURES.values()))
 ADDED = {
     "count": "sum(n)",
     "fen": "sum(total)",
@@ -28,12 +29,12 @@ QUANTILES = f"""
 SELECT slice, {", ".join(f"sorted[({tenths} * len(sorted) + 9) // 10]" for tenths in ORDERED.values())} FROM (
     SELECT slice, list_sort(list(value)) AS sorted FROM chosen SEMI JOIN of_order USING (slice) GROUP BY slice)
 """
-BITS = {name: 1 << place for place, name in enumerate((*sql.KINDS, *sql.FACETS))}
+BITS = {name: 1 << place for place, name in enumerate((*text.KINDS, *text.FACETS))}
 MARKED = (
     "CREATE TEMP TABLE marked AS SELECT day, place, payer_token, has_payer, value, {} AS bits FROM measured".format(
         " | ".join(
-            [f"if(row_kind = '{kind}', {BITS[kind]}::BIGINT, 0)" for kind in sql.KINDS]
-            + [f"if(is_{facet}, {BITS[facet]}::BIGINT, 0)" for facet in sql.FACETS]
+            [f"if(row_kind = '{kind}', {BITS[kind]}::BIGINT, 0)" for kind in text.KINDS]
+            + [f"if(is_{facet}, {BITS[facet]}::BIGINT, 0)" for facet in text.FACETS]
         )
     )
 )
@@ -63,11 +64,11 @@ WITH first_rows AS (SELECT filter, payer_token, min(day) AS first_seen FROM filt
 payers AS (
     SELECT slice, payer_token, has_payer, count(*) AS visits, sum(value) AS paid
     FROM chosen SEMI JOIN of_payers USING (slice) GROUP BY ALL)
-SELECT slice, {", ".join(sql.OF_PAYERS.values())}
+SELECT slice, {", ".join(text.OF_PAYERS.values())}
 FROM payers JOIN slices USING (slice) JOIN first_rows USING (filter, payer_token) GROUP BY slice
 """
-LOST = sql.LOST.replace("wanted", "of_lost")
-GAPS = sql.GAPS.replace("wanted", "of_gaps").replace("filtered", "by_day").replace("chosen", "days_of")
+LOST = text.LOST.replace("wanted", "of_lost")
+GAPS = text.GAPS.replace("wanted", "of_gaps").replace("filtered", "by_day").replace("chosen", "days_of")
 DAILY = """
 WITH calendar AS (
     SELECT slice, last_day - day.generate_series::DATE AS age, day.generate_series::DATE AS day
@@ -77,20 +78,20 @@ daily AS (
     SELECT slice, age, -age::HUGEINT AS x, coalesce(n, 0)::HUGEINT AS count, coalesce(total, 0)::HUGEINT AS fen
     FROM calendar LEFT JOIN days_of USING (slice, day))
 """
-STATISTICS = tuple((measure, statistic) for measure in sql.OF_ONE_DAY for statistic in sql.OF_DAYS)
+STATISTICS = tuple((measure, statistic) for measure in text.OF_ONE_DAY for statistic in text.OF_DAYS)
 DAILY += "SELECT slice, {} FROM daily GROUP BY slice".format(
     ", ".join(
-        sql.OF_DAYS[statistic]
+        text.OF_DAYS[statistic]
         .replace("sum(y)", f"sum({measure})")
         .replace("x * y", f"x * {measure}")
-        .format(x=sql.SCATTER.format("x"), y=sql.SCATTER.format(measure))
+        .format(x=text.SCATTER.format("x"), y=text.SCATTER.format(measure))
         for measure, statistic in STATISTICS
     )
 )
 QUERIES = (
     (f"SELECT slice, {', '.join(ADDED.values())} FROM days_of GROUP BY slice", [(each, "") for each in ADDED]),
     (QUANTILES, [(each, "") for each in ORDERED]),
-    (PAYERS, [(each, "") for each in sql.OF_PAYERS]),
+    (PAYERS, [(each, "") for each in text.OF_PAYERS]),
     (LOST, [("payers_lost", "")]),
     (GAPS, [("longest_gap_days", "")]),
     (DAILY, list(STATISTICS)),
@@ -119,8 +120,8 @@ class InDuckDB:
         """From the payments."""
         for name in ("paid", "measured", "marked", "filtered", "by_day", "days_of", "chosen"):
             self._duck.execute(f"DROP TABLE IF EXISTS {name}")
-        self._duck.execute(sql.PAID, self._moments)
-        self._duck.execute(sql.MEASURED, {"controller": self._controller})
+        self._duck.execute(text.PAID, self._moments)
+        self._duck.execute(text.MEASURED, {"controller": self._controller})
         for query in (MARKED, BY_DAY, FILTERED, DAYS_OF, CHOSEN):
             self._duck.execute(query)
         self._values.clear()
@@ -141,7 +142,7 @@ def slices_of(needed: set[sql.Need], cut: sql.Cut) -> dict[str, list[int]]:
     before = cut.table["before"].to_pylist()
     of: dict[str, set[int]] = {kind: set() for kind in ("days", "order", "payers", "lost", "gaps", "daily")}
     for measure, each, statistic in needed:
-        kind = "order" if measure in ORDERED else "payers" if measure in sql.OF_PAYERS else "days"
+        kind = "order" if measure in ORDERED else "payers" if measure in text.OF_PAYERS else "days"
         kind = "daily" if statistic else {"payers_lost": "lost", "longest_gap_days": "gaps"}.get(measure, kind)
         of[kind].add(cut.numbers[each])
     of["days"] |= of["gaps"] | of["daily"]
@@ -155,9 +156,9 @@ class Values:
     def __init__(self, asked: Sequence[sql.Question], cut: sql.Cut) -> None:
         keys = [*((measure, "") for measure in MEASURES), *STATISTICS]
         self._rows = {key: row for row, key in enumerate(keys)}
-        self._absent = np.array([0 if key[0] in sql.ZERO and not key[1] else np.nan for key in keys])[:, None]
+        self._absent = np.array([0 if key[0] in text.ZERO and not key[1] else np.nan for key in keys])[:, None]
         self._table = np.empty((len(keys), len(cut.numbers)))
-        daily = [each.statistic if each.statistic in sql.OF_DAYS else "" for each in asked]
+        daily = [each.statistic if each.statistic in text.OF_DAYS else "" for each in asked]
         self._row = np.array([self._rows[each.measure, day] for each, day in zip(asked, daily, strict=True)])
         self._slice = np.array([cut.numbers[each.slice] for each in asked])
         others = [each.other or (each.measure, each.slice) for each in asked]

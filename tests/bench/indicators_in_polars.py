@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from polars import col
 from tests import indicator_sql as sql
+from tests import indicator_sql_text as text
 from tests.bench.indicators_in_duckdb import ADDED, ORDERED, STATISTICS, Values, slices_of
 
 HOURS = {
@@ -174,7 +175,7 @@ class InPolars:
         )
         wanted = payers.join(self._of["payers"].select("slice"), on="slice", how="semi")
         told = wanted.join(first_rows, on=["filter", "payer"]).group_by("slice").agg(**OF_PAYERS)
-        self._put(told, sql.OF_PAYERS)
+        self._put(told, text.OF_PAYERS)
         known = payers.filter("has_payer").select("slice", "payer")
         seen = self._of["lost"].select("slice", "before").join(known, left_on="before", right_on="slice")
         lost = seen.join(known, on=["slice", "payer"], how="anti").group_by("slice").agg(payers_lost=pl.len())
@@ -200,7 +201,7 @@ class InPolars:
         ).with_columns(
             x=(col("day") - col("last_day")).dt.total_days(), count=col("n").fill_null(0), fen=col("total").fill_null(0)
         )
-        for measure in sql.OF_ONE_DAY:
+        for measure in text.OF_ONE_DAY:
             told = daily.group_by("slice").agg(**of_days(col(measure).cast(pl.Int64)))
             for _, statistic in (each for each in STATISTICS if each[0] == measure):
                 self._put(told, [measure], statistic)

@@ -83,6 +83,12 @@ def _heads() -> dict[str, tuple[Family, Filter]]:
     return {f"{family.name}{each.name}": (family, each) for family in FAMILIES for each in family.filters}
 
 
+@cache
+def _told_of(head: str) -> frozenset[tuple[Window, Statistic]]:
+    """The windows and statistics of what a name begins with."""
+    return frozenset(_told(*_heads()[head]))
+
+
 def questions_with(prefix: str) -> Iterator[Question]:
     """Those whose names begin so, in the order of the catalogue."""
     for head, (family, each) in _heads().items():
@@ -105,6 +111,6 @@ def question_of(name: str) -> Question | None:
         if window is None or head not in _heads():
             continue
         family, each = _heads()[head]
-        if (window, statistic) in set(_told(family, each)):
+        if (window, statistic) in _told_of(head):
             return Question(family, each, window, statistic)
     return None

@@ -32,7 +32,7 @@ typedef struct {
 /* Of windows: one that ends today, a calendar month before this one, any other. */
 enum Kind { TO_TODAY, MONTH, OTHER };
 
-enum { SPREAD = 1, DAYS = 2, DAILY = 4, ORDER = 8, PAYERS = 16, WHOLE = 32 };
+enum { SPREAD = 1, DAILY = 4, ORDER = 8, PAYERS = 16, WHOLE = 32 };
 
 /* Rows that have all facets of `need`; `of` is the filter (before this one) that shares are taken of. */
 typedef struct {

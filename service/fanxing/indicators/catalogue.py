@@ -10,7 +10,7 @@ from functools import cache
 
 from fanxing.indicators import facets, families, windows
 from fanxing.indicators.definition import MISSING, ZERO, Definition
-from fanxing.indicators.questions import question_of, questions, questions_with
+from fanxing.indicators.questions import question_of, questions_with
 
 PLAIN: dict[str, Definition] = {
     name: Definition(name, unit, meaning, missing)
@@ -111,13 +111,6 @@ def names_with(prefix: str) -> Iterator[str]:
     for question in questions_with(prefix):
         yield question.name
     yield from (name for name in PLAIN if name.startswith(prefix))
-
-
-def definitions() -> Iterator[Definition]:
-    """The whole catalogue, in order."""
-    for question in questions():
-        yield question.definition
-    yield from PLAIN.values()
 
 
 @cache

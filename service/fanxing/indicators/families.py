@@ -6,6 +6,7 @@ core's (windows.h).
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 
 from fanxing.indicators import facets, windows
 from fanxing.indicators.definition import MISSING, ZERO
@@ -83,6 +84,9 @@ _DAILY = (Statistic.SLOPE, Statistic.VOLATILITY, Statistic.ZSCORE)
 _PAYERS = tuple(Filter((facet,)) for facet in (*facets.DAYS, *facets.HOURS, *facets.AMOUNTS))
 _OF_PAYERS = (facets.ALL, *_PAYERS)
 _M = Measure
+
+_outflows = partial(Family, kind=Facet.OUTFLOW, filters=facets.TIMES_AND_AMOUNTS)
+_balances = partial(Family, kind=Facet.BALANCE_TOLD, value=BALANCE, filters=(facets.ALL,))
 
 FAMILIES = (
     Family("receipts_count", _M.COUNT, "count", "receipts", ZERO, filters=_EVERY, statistics=_AMOUNTS, daily=_DAILY),
@@ -188,98 +192,15 @@ FAMILIES = (
         value=SENT_BACK,
         statistics=(_VALUE, _BEFORE, _SHARE),
     ),
-    Family(
-        "outflow_count",
-        _M.COUNT,
-        "count",
-        "outflows",
-        ZERO,
-        kind=Facet.OUTFLOW,
-        filters=facets.TIMES_AND_AMOUNTS,
-        statistics=_AMOUNTS,
-        daily=_DAILY,
-    ),
-    Family(
-        "outflow_fen",
-        _M.SUM,
-        "fen",
-        "sum of outflows",
-        ZERO,
-        kind=Facet.OUTFLOW,
-        filters=facets.TIMES_AND_AMOUNTS,
-        statistics=_AMOUNTS,
-        daily=_DAILY,
-    ),
-    Family(
-        "outflow_mean_fen",
-        _M.MEAN,
-        "fen",
-        "mean outflow",
-        MISSING,
-        kind=Facet.OUTFLOW,
-        filters=facets.TIMES_AND_AMOUNTS,
-        statistics=(_VALUE, _BEFORE),
-    ),
-    Family(
-        "outflow_max_fen",
-        _M.MOST,
-        "fen",
-        "largest outflow",
-        MISSING,
-        kind=Facet.OUTFLOW,
-        filters=facets.TIMES_AND_AMOUNTS,
-        statistics=(_VALUE, _BEFORE),
-    ),
-    Family(
-        "outflow_days",
-        _M.ACTIVE_DAYS,
-        "day",
-        "local days with outflows",
-        ZERO,
-        kind=Facet.OUTFLOW,
-        filters=facets.TIMES_AND_AMOUNTS,
-    ),
-    Family(
-        "balance_min_fen",
-        _M.LEAST,
-        "fen",
-        "lowest balance told",
-        MISSING,
-        kind=Facet.BALANCE_TOLD,
-        value=BALANCE,
-        filters=(facets.ALL,),
-    ),
-    Family(
-        "balance_max_fen",
-        _M.MOST,
-        "fen",
-        "highest balance told",
-        MISSING,
-        kind=Facet.BALANCE_TOLD,
-        value=BALANCE,
-        filters=(facets.ALL,),
-    ),
-    Family(
-        "balance_mean_fen",
-        _M.MEAN,
-        "fen",
-        "mean of the balances told",
-        MISSING,
-        kind=Facet.BALANCE_TOLD,
-        value=BALANCE,
-        filters=(facets.ALL,),
-        statistics=(_VALUE, _BEFORE),
-    ),
-    Family(
-        "balance_deviation_fen",
-        _M.DEVIATION,
-        "fen",
-        "standard deviation of the balances told",
-        MISSING,
-        kind=Facet.BALANCE_TOLD,
-        value=BALANCE,
-        filters=(facets.ALL,),
-    ),
+    _outflows("outflow_count", _M.COUNT, "count", "outflows", ZERO, statistics=_AMOUNTS, daily=_DAILY),
+    _outflows("outflow_fen", _M.SUM, "fen", "sum of outflows", ZERO, statistics=_AMOUNTS, daily=_DAILY),
+    _outflows("outflow_mean_fen", _M.MEAN, "fen", "mean outflow", MISSING, statistics=(_VALUE, _BEFORE)),
+    _outflows("outflow_max_fen", _M.MOST, "fen", "largest outflow", MISSING, statistics=(_VALUE, _BEFORE)),
+    _outflows("outflow_days", _M.ACTIVE_DAYS, "day", "local days with outflows", ZERO),
+    _balances("balance_min_fen", _M.LEAST, "fen", "lowest balance told", MISSING),
+    _balances("balance_max_fen", _M.MOST, "fen", "highest balance told", MISSING),
+    _balances("balance_mean_fen", _M.MEAN, "fen", "mean of the balances told", MISSING, statistics=(_VALUE, _BEFORE)),
+    _balances("balance_deviation_fen", _M.DEVIATION, "fen", "standard deviation of the balances told", MISSING),
     Family(
         "balance_negative_count",
         _M.COUNT,
@@ -290,15 +211,5 @@ FAMILIES = (
         value=BALANCE,
         filters=(facets.ALL,),
     ),
-    Family(
-        "balance_last_fen",
-        _M.LATEST,
-        "fen",
-        "last balance told",
-        MISSING,
-        kind=Facet.BALANCE_TOLD,
-        value=BALANCE,
-        filters=(facets.ALL,),
-    ),
+    _balances("balance_last_fen", _M.LATEST, "fen", "last balance told", MISSING),
 )
-BY_NAME = {family.name: family for family in FAMILIES}

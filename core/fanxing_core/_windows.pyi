@@ -1,6 +1,8 @@
 import numpy as np
 
-FILTER: np.dtype[np.void]
+LANES: int
+BEST: int
+GROUP: np.dtype[np.void]
 WINDOW: np.dtype[np.void]
 QUESTION: np.dtype[np.void]
 
@@ -15,16 +17,18 @@ class Calendar:
         windows: np.ndarray,
         cuts: np.ndarray,
         months: np.ndarray,
+        week: int,
         today: int,
         day_facets: np.ndarray,
         hour_facets: np.ndarray,
         amount_cuts: np.ndarray,
         amount_facets: np.ndarray,
         round_fen: int,
+        counted: int,
         facets: dict[str, int],
     ) -> None: ...
 
 class Plan:
     outputs: int
-    def __init__(self, filters: np.ndarray, starts: np.ndarray, questions: np.ndarray, payers: bool) -> None: ...
-    def answer(self, state: bytes, calendar: Calendar) -> np.ndarray: ...
+    def __init__(self, groups: np.ndarray, starts: np.ndarray, questions: np.ndarray, payers: bool) -> None: ...
+    def answer(self, state: bytes, calendar: Calendar, machine: int = ...) -> np.ndarray: ...

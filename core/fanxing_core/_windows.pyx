@@ -13,7 +13,7 @@ cdef extern from "decode.h":
         uint32_t rows, payers
     ctypedef struct Marks:
         int32_t today
-        int64_t days, cuts, round_fen
+        int64_t days, round_fen
         const uint64_t* day_facets
         const uint64_t* hour_facets
         const uint64_t* amount_facets
@@ -24,30 +24,35 @@ cdef extern from "decode.h":
     uint64_t checksum_of(const uint8_t*, size_t) noexcept nogil
 
 cdef extern from "answer.h":
-    ctypedef struct Filter:
+    ctypedef struct Group:
         pass
     ctypedef struct Window:
         pass
     ctypedef struct Question:
         pass
     ctypedef struct CPlan "Plan":
-        int64_t filters, windows, segments, days
-        const Filter* filter
+        int64_t groups, windows, bounds
+        const Group* group
         const Window* window
         const int32_t* cuts
         const uint16_t* months
         const int64_t* starts
         const Question* questions
+        int64_t week, counted
 
 cdef extern from "ask.h":
+    int best_kernels() noexcept nogil
     const char* ask_plan(
-        const uint8_t*, const Header*, const Marks*, const CPlan*, int, double*) noexcept nogil
+        const uint8_t*, const Header*, const Marks*, const CPlan*, int, int, double*) noexcept nogil
 
-FILTER = np.dtype([("need", "u8"), ("value", "u1"), ("wants", "u1"), ("of", "i2"), ("facet", "i2"), ("", "u2")])
+LANES = 32
+BEST = best_kernels()
+GROUP = np.dtype([
+    ("need", "u8", (LANES,)), ("facet", "i1", (LANES,)), ("stream", "u1"), ("wants", "u1"), ("", "V6")])
 WINDOW = np.dtype([
     ("first", "u2"), ("last", "u2"), ("before", "i2"), ("kind", "i2"), ("youngest", "i4"), ("oldest", "i4")])
-QUESTION = np.dtype([("measure", "u1"), ("statistic", "u1"), ("window", "u2"), ("out", "u4")])
-assert FILTER.itemsize == sizeof(Filter)
+QUESTION = np.dtype([("measure", "u1"), ("statistic", "u1"), ("window", "u1"), ("lane", "u1"), ("out", "u4")])
+assert GROUP.itemsize == sizeof(Group)
 assert WINDOW.itemsize == sizeof(Window)
 assert QUESTION.itemsize == sizeof(Question)
 
@@ -66,16 +71,20 @@ cdef class Calendar:
 
     cdef Marks marks
     cdef object _windows, _cuts, _months, _kept
+    cdef int64_t _week, _counted
 
-    def __init__(self, *, windows, cuts, months, int today, day_facets, hour_facets, amount_cuts, amount_facets,
-                 int64_t round_fen, dict facets):
+    def __init__(self, *, windows, cuts, months, int64_t week, int today, day_facets, hour_facets, amount_cuts,
+                 amount_facets, int64_t round_fen, int64_t counted, dict facets):
         """`windows` dtype WINDOW; `cuts` int32 ages, rising; `months` uint16 (len(cuts) + 1,); facets uint64.
 
-        `facets`: the bits that decoding needs or gives, by name.
+        `week`: how many segments are the last seven days. `amount_cuts` int64 (5,). `counted`: the first of 15 facets by which payers may be counted. `facets`: the bits that decoding needs
+        or gives, by name.
         """
+        assert len(amount_cuts) == 5 and len(amount_facets) == 6, "the core counts cuts without looking how many there are"
         self._windows, self._cuts, self._months = windows, cuts, months
         self._kept = day_facets, hour_facets, amount_cuts, amount_facets
-        self.marks.today, self.marks.days, self.marks.cuts = today, len(day_facets), len(amount_cuts)
+        self._week, self._counted = week, counted
+        self.marks.today, self.marks.days = today, len(day_facets)
         self.marks.day_facets = <const uint64_t*> cnp.PyArray_DATA(day_facets)
         self.marks.hour_facets = <const uint64_t*> cnp.PyArray_DATA(hour_facets)
         self.marks.amount_facets = <const uint64_t*> cnp.PyArray_DATA(amount_facets)
@@ -90,29 +99,32 @@ cdef class Calendar:
 
 
 cdef class Plan:
-    """Questions in the order of their filters."""
+    """Questions in the order of their filters, which are tallied in groups."""
 
-    cdef object _filters, _starts, _questions
+    cdef object _groups, _starts, _questions
     cdef int _payers
     cdef readonly int outputs
 
-    def __init__(self, filters, starts, questions, bint payers):
-        """`filters` dtype FILTER; `starts` int64 (filters + 1,) into `questions`, dtype QUESTION."""
-        self._filters, self._starts, self._questions = filters, starts, questions
+    def __init__(self, groups, starts, questions, bint payers):
+        """`groups` dtype GROUP; `starts` int64 (groups + 1,) into `questions`, dtype QUESTION."""
+        self._groups, self._starts, self._questions = groups, starts, questions
         self._payers, self.outputs = payers, len(questions)
 
-    def answer(self, bytes state, Calendar calendar):
-        """The answers, float64 (outputs,), NaN where missing. StateError where the state is none."""
+    def answer(self, bytes state, Calendar calendar, int machine=BEST):
+        """The answers, float64 (outputs,), NaN where missing. StateError where the state is none.
+
+        `machine`: 0 portable, 1 with AVX2, 2 with AVX-512, BEST the best that this processor can do; all give the same
+        bits.
+        """
         cdef CPlan plan
         cdef Header header
         cdef const uint8_t* content = <const uint8_t*> <const char*> state
         cdef const char* wrong = header_wrong(content, len(state), &header)
         if wrong:
             raise StateError("the state " + wrong.decode())
-        plan.filters, plan.windows = len(self._filters), len(calendar._windows)
-        plan.segments = len(calendar._cuts) + 1
-        plan.days = 366
-        plan.filter = <const Filter*> cnp.PyArray_DATA(self._filters)
+        plan.groups, plan.windows, plan.bounds = len(self._groups), len(calendar._windows), len(calendar._cuts)
+        plan.week, plan.counted = calendar._week, calendar._counted
+        plan.group = <const Group*> cnp.PyArray_DATA(self._groups)
         plan.window = <const Window*> cnp.PyArray_DATA(calendar._windows)
         plan.cuts = <const int32_t*> cnp.PyArray_DATA(calendar._cuts)
         plan.months = <const uint16_t*> cnp.PyArray_DATA(calendar._months)
@@ -121,7 +133,7 @@ cdef class Plan:
         out = np.empty(self.outputs)
         cdef double* to = <double*> cnp.PyArray_DATA(out)
         with nogil:
-            wrong = ask_plan(content, &header, &calendar.marks, &plan, self._payers, to)
+            wrong = ask_plan(content, &header, &calendar.marks, &plan, self._payers, machine, to)
         if wrong:
             raise StateError("the state " + wrong.decode())
         return out

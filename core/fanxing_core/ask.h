@@ -16,77 +16,88 @@ static void *take(Arena *arena, size_t bytes) {
     return piece;
 }
 
-static void lay_payments(Arena *arena, const Header *header, Payments *payments) {
-    size_t rows = header->rows;
-    payments->age = take(arena, sizeof(int32_t) * rows);
-    payments->segment = take(arena, sizeof(uint16_t) * rows);
-    payments->facets = take(arena, sizeof(uint64_t) * rows);
-    payments->payer = take(arena, sizeof(uint32_t) * rows);
-    for (int k = 0; k < 3; k++) payments->values[k] = take(arena, sizeof(int64_t) * rows);
+/* Places beyond the rows: a row is written before it is known whether it is one. */
+static void lay_streams(Arena *arena, const Header *header, Stream *streams) {
+    size_t rows = (size_t)header->rows + 1;
+    for (int which = 0; which < STREAMS; which++) {
+        streams[which] = (Stream){0};
+        streams[which].absent = take(arena, sizeof(uint64_t) * rows);
+        streams[which].values = take(arena, sizeof(int64_t) * rows);
+        streams[which].day = take(arena, sizeof(Day) * header->days);
+    }
+    streams[RECEIPTS].payer = take(arena, sizeof(uint32_t) * rows);
+}
+
+static void lay_tallies(Arena *arena, const Header *header, size_t bounds, Scratch *scratch) {
+    Tallies *tallies = &scratch->tallies;
+    Spreads *spreads = &scratch->spreads;
+    scratch->packed = take(arena, sizeof(int64_t) * header->rows);
+    OfGroup **by_bound[] = {&tallies->count, &tallies->active_days, &spreads->least, &spreads->most};
+    for (int k = 0; k < 4; k++) *by_bound[k] = take(arena, sizeof(OfGroup) * bounds);
+    for (int k = 0; k < SQUARE_LIMBS; k++) spreads->squares[k] = take(arena, sizeof(OfGroup) * bounds);
+    tallies->day_count = take(arena, sizeof(OfGroup) * header->days);
+    for (int k = 0; k < LIMBS; k++) {
+        tallies->sum[k] = take(arena, sizeof(OfGroup) * bounds);
+        tallies->day_sum[k] = take(arena, sizeof(OfGroup) * header->days);
+    }
+    scratch->daily.ages = take(arena, sizeof(int32_t) * (header->days + 1ull));
+    for (int k = 0; k < 2; k++) scratch->daily.of[k] = take(arena, sizeof(wide[3]) * bounds);
+}
+
+static void lay_order(Arena *arena, const Header *header, Order *order) {
+    size_t rows = header->rows, nears = rows / NEAR + 1;
+    order->rows = take(arena, sizeof(int32_t) * rows);
+    order->rank = take(arena, sizeof(int32_t) * rows);
+    order->spare = take(arena, sizeof(int32_t) * rows);
+    order->near = take(arena, sizeof(ByFacet) * nears);
+    order->far = take(arena, sizeof(ByFacet) * (nears / FAR + 1));
 }
 
 static void lay_scratch(Arena *arena, const Header *header, const Plan *plan, Scratch *scratch) {
-    size_t rows = header->rows, payers = header->payers, segments = (size_t)plan->segments;
-    scratch->words = (int64_t)(rows + 63) / 64;
-    scratch->bits = take(arena, sizeof(uint64_t) * FACETS * (size_t)scratch->words);
-    scratch->chosen = take(arena, sizeof(int32_t) * (rows + 1));
-    scratch->days = take(arena, sizeof(int32_t) * (rows + 1));
-    scratch->cells = take(arena, sizeof(Tally) * segments);
-    scratch->sums = take(arena, sizeof(Tally) * (segments + 1));
-    scratch->windows = take(arena, sizeof(Tally) * WHOLES * (size_t)plan->windows);
-    scratch->whole_of = take(arena, (size_t)plan->filters);
-    scratch->daily.days = plan->days;
-    for (int k = 0; k < 2; k++) scratch->daily.of[k] = take(arena, sizeof(wide[3]) * (size_t)plan->days);
-    scratch->order.distinct = take(arena, sizeof(int64_t) * (rows + 1));
-    scratch->order.rows = take(arena, sizeof(int32_t) * rows);
-    scratch->order.spare = take(arena, sizeof(int32_t) * rows);
-    scratch->order.place = take(arena, sizeof(int32_t) * rows);
-    scratch->order.seen = take(arena, sizeof(int32_t) * (rows + 1));
-    scratch->order.seen_together = take(arena, sizeof(int32_t) * (rows / TOGETHER_PLACES + 1));
-    scratch->quantiles = take(arena, sizeof(double) * 3 * (size_t)plan->windows);
-    scratch->by_payer = take(arena, sizeof(wide) * payers);
-    scratch->top = take(arena, sizeof(double) * segments);
-    scratch->squares = take(arena, sizeof(double) * segments);
-    int32_t **counts[] = {&scratch->seen.last, &scratch->seen.last_but_one, &scratch->seen.first, &scratch->seen.any};
-    for (int k = 0; k < 4; k++) *counts[k] = take(arena, sizeof(int32_t) * FACETS * segments);
+    size_t bounds = (size_t)plan->bounds + 1, windows = (size_t)plan->windows;
+    lay_tallies(arena, header, bounds, scratch);
+    lay_order(arena, header, &scratch->order);
+    scratch->shares.top = take(arena, sizeof(double[PAYER_LANES]) * bounds);
+    scratch->shares.squares = take(arena, sizeof(double[PAYER_LANES]) * bounds);
+    scratch->ordered = take(arena, sizeof(uint32_t) * windows);
+    scratch->quantiles = take(arena, sizeof(double[3]) * GROUP * windows);
+    for (int measure = COUNT; measure <= SUM; measure++) scratch->whole[measure] = take(arena, sizeof(double) * windows);
 }
 
-/* Orders the receipts if any filter wants it. */
-static void order_receipts(const Payments *payments, const Plan *plan, uint64_t receipt, Scratch *scratch) {
-    int wanted = 0;
-    for (int64_t k = 0; k < plan->filters; k++) wanted |= plan->filter[k].wants & ORDER;
-    if (!wanted) return;
-    int64_t many = choose(scratch->bits, scratch->words, receipt, scratch->order.rows);
-    order_rows(payments->values[0], many, &scratch->order);
+static void lay_payers(Arena *arena, const Header *header, const Plan *plan, Scratch *scratch) {
+    Seen *of = &scratch->seen;
+    int32_t (**counts[])[COUNTED] = {&of->last, &of->last_but_one, &of->first, &of->any};
+    scratch->payers = header->payers;
+    scratch->visits = take(arena, sizeof(Visits) * header->payers);
+    scratch->shares.by_payer = take(arena, sizeof(double[PAYER_LANES]) * header->payers);
+    for (int k = 0; k < 4; k++) *counts[k] = take(arena, sizeof(int32_t[COUNTED]) * ((size_t)plan->bounds + 1));
 }
 
 /* Null, or what is wrong with the state. */
 static const char *ask_plan(
-    const uint8_t *state, const Header *header, const Marks *marks, const Plan *plan, int payers, double *out) {
-    Payments payments;
+    const uint8_t *state, const Header *header, const Marks *marks, const Plan *plan, int payers, int machine, double *out) {
+    Stream streams[STREAMS];
     Scratch scratch;
     Arena arena = {0};
-    uint64_t *seen_marks;
     uint8_t *seen;
+    int32_t first_age;
+    Kernels kernels = kernels_of(machine);
     for (int round = 0; round < 2; round++) {
-        lay_payments(&arena, header, &payments);
+        lay_streams(&arena, header, streams);
         lay_scratch(&arena, header, plan, &scratch);
-        seen_marks = take(&arena, sizeof(uint64_t) * 3 * header->payers);
-        seen = take(&arena, header->payers);
+        lay_payers(&arena, header, plan, &scratch);
+        seen = take(&arena, header->payers + 1ull);
         if (round) break;
-        arena.memory = calloc(1, arena.used + 64);
+        arena.memory = malloc(arena.used + 64);
         if (!arena.memory) return "needs more memory than there is";
         arena.used = (size_t)(-(uintptr_t)arena.memory % 64);
     }
-    const char *wrong = decode(state, header, marks, seen, &payments);
+    memset(seen, 0, header->payers + 1ull);
+    const char *wrong = decode(state, header, marks, seen, streams, &first_age);
     if (!wrong) {
-        cut_days(&payments, plan->cuts, plan->segments - 1);
-        uint64_t needed = marks->receipt;
-        for (int64_t k = 0; k < plan->filters; k++) needed |= plan->filter[k].need;
-        set_bits(&payments, needed, scratch.words, scratch.bits);
-        order_receipts(&payments, plan, marks->receipt, &scratch);
-        if (payers) see_payers(&payments, marks->receipt, plan->months, plan->segments, seen_marks, &scratch.seen);
-        answer_all(&payments, plan, &scratch, out);
+        for (int which = 0; which < STREAMS; which++) cut_days(streams + which, plan->cuts, plan->bounds);
+        if (payers) see_payers(streams + RECEIPTS, plan, header->payers, scratch.visits, &scratch.seen);
+        answer_all(&kernels, streams, plan, first_age, &scratch, out);
     }
     free(arena.memory);
     return wrong;

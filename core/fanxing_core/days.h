@@ -1,35 +1,60 @@
-/* What needs a filter's days one by one: gaps, and daily series. */
+/* What needs the days of one filter one by one: gaps, and daily series. */
 #ifndef FANXING_DAYS_H
 #define FANXING_DAYS_H
 #include "tally.h"
 
-/* By age: what the days from today to that one come to, in counts and in sums: the sum, the sum of squares, and the sum of
-   values times age. */
+/* The days with rows of one lane, youngest first; and by bound, in counts and in sums, what the days younger than it come
+   to: the sum, the sum of squares, and the sum of values times age. */
 typedef struct {
+    int64_t many;
+    int32_t *ages;
     wide (*of[2])[3];
-    int64_t days;
 } Daily;
 
-static void daily_rows(const Payments *payments, const Filter *filter, const int32_t *chosen, int64_t many, Daily *daily) {
-    int64_t k = many - 1;
+static wide sum_of_day(const Tallies *tallies, int lane, int64_t day) {
+    wide sum = (wide)tallies->base * tallies->day_count[day][lane];
+    for (int limb = 0; limb < tallies->limbs; limb++) sum += (wide)tallies->day_sum[limb][day][lane] << (LIMB * limb);
+    return sum;
+}
+
+/* The oldest row of all may be older than all windows. */
+static int32_t oldest_age(const Stream *stream, uint64_t need) {
+    for (int64_t day = 0; day < stream->days; day++)
+        for (int64_t row = stream->day[day].first; row < stream->day[day].end; row++)
+            if (!(need & stream->absent[row])) return stream->day[day].age;
+    return -1;
+}
+
+static inline void add_day(wide *running, wide value, int32_t age) {
+    int64_t narrow = (int64_t)value;
+    running[0] += value;
+    running[1] += narrow == value ? (wide)narrow * narrow : value * value;
+    running[2] += narrow == value ? (wide)narrow * age : value * age;
+}
+
+static void daily_of(
+    const Stream *stream, const Group *group, const Tallies *tallies, int lane, int64_t bounds, Daily *daily) {
     wide running[2][3] = {{0}};
-    for (int32_t age = 0; age < daily->days; age++) {
-        wide value[2] = {0};
-        for (; k >= 0 && payments->age[chosen[k]] == age; k--) {
-            value[0]++;
-            value[1] += payments->values[filter->value][chosen[k]];
-        }
-        for (int which = 0; which < 2; which++) {
-            running[which][0] += value[which];
-            running[which][1] += value[which] * value[which];
-            running[which][2] += value[which] * age;
-            memcpy(daily->of[which][age], running[which], sizeof running[which]);
-        }
+    int64_t at = 0;
+    daily->many = 0;
+    for (int64_t day = stream->days - 1;; day--) {
+        for (; at <= bounds && (day < 0 || at <= stream->day[day].segment); at++)
+            for (int which = 0; which < 2; which++) memcpy(daily->of[which][at], running[which], sizeof running[which]);
+        if (day < 0 || stream->day[day].segment == bounds) break;
+        if (!tallies->day_count[day][lane]) continue;
+        int32_t age = stream->day[day].age;
+        daily->ages[daily->many++] = age;
+        add_day(running[0], tallies->day_count[day][lane], age);
+        add_day(running[1], sum_of_day(tallies, lane, day), age);
     }
+    int32_t oldest = oldest_age(stream, group->need[lane]);
+    if (oldest >= 0 && (!daily->many || daily->ages[daily->many - 1] < oldest)) daily->ages[daily->many++] = oldest;
 }
 
 /* The longest run of days without a row since the first row of all; NaN where there is none by then. */
-static double longest_gap(const int32_t *ages, int64_t many, const Window *window) {
+static double longest_gap(const Daily *daily, const Window *window) {
+    int64_t many = daily->many;
+    const int32_t *ages = daily->ages;
     if (!many || ages[many - 1] < window->youngest) return NAN;
     int32_t first = ages[many - 1], from = first < window->oldest ? first : window->oldest;
     int32_t last = window->youngest - 1, longest = 0; /* the day after the window, as if it had a row */
@@ -43,10 +68,10 @@ static double longest_gap(const int32_t *ages, int64_t many, const Window *windo
 
 /* Statistics of the days of a window that ends today, days without a row included: change a day by least squares,
    deviation over mean, and how many deviations the mean of the last seven days is above that of all. */
-static double of_days(const Daily *daily, const Window *window, int measure, int statistic) {
+static double of_days(const Daily *daily, const Window *window, int64_t week, int measure, int statistic) {
     const wide (*of)[3] = (const wide(*)[3])daily->of[measure == COUNT ? 0 : 1];
     int64_t n = window->oldest + 1;
-    const wide *all = of[n - 1];
+    const wide *all = of[window->last];
     double days = (double)n, sum = (double)all[0], spread = sqrt(spread_of(n, all[0], all[1]));
     switch (statistic) {
         case SLOPE: { /* ages fall as time goes on: n^2 (n^2 - 1) / 12 is n times the sum of squares of their deviations */
@@ -54,7 +79,7 @@ static double of_days(const Daily *daily, const Window *window, int measure, int
             return n > 1 ? along / (days * (days * days - 1) / 12) : NAN;
         }
         case VOLATILITY: return sum > 0 ? spread / sum : NAN;
-        case ZSCORE: return spread > 0 && n >= 7 ? (double)(n * of[6][0] - 7 * all[0]) / (7 * spread) : NAN;
+        case ZSCORE: return spread > 0 && n >= 7 ? (double)(n * of[week][0] - 7 * all[0]) / (7 * spread) : NAN;
     }
     return NAN;
 }

@@ -1,4 +1,4 @@
-/* A merchant's state, as bytes, to payments. The layout stands in fanxing/indicators/state.py. */
+/* A merchant's state, as bytes, to streams of rows. The layout stands in fanxing/indicators/state.py. */
 #ifndef FANXING_DECODE_H
 #define FANXING_DECODE_H
 #include "windows.h"
@@ -16,13 +16,14 @@ typedef struct {
 #define TAGS 13
 #define SECONDS 17
 #define AMOUNT_LARGE ((1u << 26) - 1)
+#define CUTS 5
 
 /* Bits of facets that decoding needs or gives. Amounts from amount_cuts[k] to the next have amount_facets[k + 1]. */
 typedef struct {
     int32_t today;
-    int64_t days, cuts, round_fen;
-    const uint64_t *day_facets, *hour_facets, *amount_facets; /* (days,) by age, (24,), (cuts + 1,) */
-    const int64_t *amount_cuts;
+    int64_t days, round_fen;
+    const uint64_t *day_facets, *hour_facets, *amount_facets; /* (days,) by age, (24,), (CUTS + 1,) */
+    const int64_t *amount_cuts; /* (CUTS,) */
     uint64_t receipt, outflow, returned, balance, follows, overdrawn, known, anonymous;
     uint64_t round, first_visit, repeat_visit;
 } Marks;
@@ -64,19 +65,106 @@ static const char *header_wrong(const uint8_t *state, size_t size, Header *heade
     return 0;
 }
 
-static int64_t next_of(const uint8_t *section, uint32_t *used, uint32_t many) {
+/* What decoding reads and has read. */
+typedef struct {
+    const uint8_t *rows, *payers, *section[3]; /* sections: large, returned, balances */
+    uint32_t many[3], used[3], payer_bytes;
+    int64_t last_balance;
+    int wrong_hour, wrong_payer;
+} Reader;
+
+enum { LARGE, BACK, TOLD };
+
+static inline int64_t next_of(Reader *reader, int which) {
     int64_t value = 0;
-    if (*used < many) memcpy(&value, section + 8 * (size_t)*used, 8);
-    ++*used;
+    if (reader->used[which] < reader->many[which]) memcpy(&value, reader->section[which] + 8 * (size_t)reader->used[which], 8);
+    ++reader->used[which];
     return value;
 }
 
-/* Fills `payments`, whose arrays have header->rows places. Null, or what is wrong. `seen`: a byte a payer, zero. */
-static const char *decode(const uint8_t *state, const Header *header, const Marks *marks, uint8_t *seen, Payments *payments) {
+static inline void append(Stream *stream, int really, uint64_t facets, int64_t value) {
+    stream->absent[stream->rows] = ~facets;
+    stream->values[stream->rows] = value;
+    stream->rows += really;
+}
+
+static inline uint64_t facets_of_amount(const Marks *marks, int64_t amount) {
+    int band = 0;
+    for (int k = 0; k < CUTS; k++) band += amount >= marks->amount_cuts[k];
+    /* Lemire, Kaser and Kurz 2019: n is a multiple of d if n times (2^64 / d, rounded up) is below that, modulo 2^64. */
+    uint64_t inverse = UINT64_MAX / (uint64_t)marks->round_fen + 1;
+    int round = amount <= UINT32_MAX ? inverse * (uint64_t)amount < inverse : amount % marks->round_fen == 0;
+    return marks->amount_facets[band] | (round ? marks->round : 0);
+}
+
+static inline int64_t balance_of(Reader *reader, const Marks *marks, uint64_t facets, int64_t amount) {
+    if (facets & marks->follows)
+        return (int64_t)((uint64_t)reader->last_balance + (uint64_t)(facets & marks->receipt ? amount : -amount));
+    return facets & marks->balance ? next_of(reader, TOLD) : 0;
+}
+
+/* Row `row` of a day with these facets to the streams it belongs to. `seen`: a byte a payer. */
+static inline void decode_row(
+    Reader *reader, const Marks *marks, uint32_t row, uint64_t of_day, uint32_t payers, uint8_t *seen, Stream *streams) {
+    uint64_t word;
+    uint32_t payer = 0;
+    memcpy(&word, reader->rows + ROW_BYTES * (size_t)row, 8); /* the payers follow, so there is an eighth byte */
+    if (reader->payer_bytes == 2) {
+        uint16_t narrow;
+        memcpy(&narrow, reader->payers + 2 * (size_t)row, 2);
+        payer = narrow == UINT16_MAX ? NOBODY : narrow;
+    } else memcpy(&payer, reader->payers + 4 * (size_t)row, 4);
+    int known = payer != NOBODY;
+    reader->wrong_payer |= known && payer >= payers;
+    uint64_t facets = (word >> SECONDS & ((1u << TAGS) - 1)) | of_day;
+    uint32_t hour = (uint32_t)(word & ((1u << SECONDS) - 1)) / 3600;
+    reader->wrong_hour |= hour > 23;
+    int64_t amount = (int64_t)(word >> (SECONDS + TAGS) & AMOUNT_LARGE);
+    if (amount == AMOUNT_LARGE) amount = next_of(reader, LARGE);
+    int64_t back = facets & marks->returned ? next_of(reader, BACK) : 0, balance = balance_of(reader, marks, facets, amount);
+    reader->last_balance = balance;
+    int receipt = (facets & marks->receipt) != 0, told = (facets & marks->balance) != 0, left = back < amount;
+    facets |= receipt ? 0 : marks->outflow;
+    facets |= told && balance < 0 ? marks->overdrawn : 0;
+    facets |= known ? marks->known : marks->anonymous;
+    facets |= marks->hour_facets[hour > 23 ? 23 : hour] | facets_of_amount(marks, amount);
+    uint8_t *before = seen + (known && payer < payers ? payer : payers); /* the last is nobody's */
+    facets |= known && receipt ? (*before ? marks->repeat_visit : marks->first_visit) : 0;
+    *before |= receipt && left;
+    streams[RECEIPTS].payer[streams[RECEIPTS].rows] = payer;
+    append(streams + RECEIPTS, receipt && left, facets, amount - back);
+    if (!receipt) append(streams + OUTFLOWS, 1, facets, amount);
+    if (facets & marks->returned) append(streams + SENT_BACK, 1, facets, left ? back : amount);
+    append(streams + BALANCES, told, facets, balance);
+}
+
+/* The rows that each stream has beyond those of its days are of this one. */
+static void end_day(Stream *streams, int32_t age) {
+    for (int which = 0; which < STREAMS; which++) {
+        Stream *stream = streams + which;
+        int64_t first = stream->days ? stream->day[stream->days - 1].end : 0;
+        if (stream->rows == first) continue;
+        if (stream->days && stream->day[stream->days - 1].age == age) stream->day[stream->days - 1].end = stream->rows;
+        else stream->day[stream->days++] = (Day){.age = age, .first = first, .end = stream->rows};
+    }
+}
+
+/* Fills the streams, each of which has header->rows + 1 places for rows, and header->days for days; `first_age` becomes
+   that of the first row of all, or -1. Null, or what is wrong. `seen`: a byte a payer and one more, zero. */
+static const char *decode(
+    const uint8_t *state, const Header *header, const Marks *given, uint8_t *seen, Stream *to, int32_t *first_age) {
+    const Marks mine = *given, *marks = &mine; /* what no pointer leads to may stay in registers */
+    Stream streams[STREAMS];
+    memcpy(streams, to, sizeof streams);
     size_t at[8];
     sections(header, at);
-    uint32_t large = 0, returned = 0, balances = 0, row = 0;
-    int64_t day = header->first_day, last_balance = 0;
+    Reader reader = {
+        .rows = state + at[0], .payers = state + at[1], .section = {state + at[3], state + at[4], state + at[5]},
+        .many = {header->large, header->returned, header->balances}, .payer_bytes = header->payer_bytes};
+    uint32_t row = 0;
+    int64_t day = header->first_day;
+    *first_age = -1;
+    if (day < -1) return "begins before all time";
     for (uint32_t k = 0; k < header->days; k++) {
         uint16_t pair[2];
         memcpy(pair, state + at[2] + 4 * (size_t)k, 4);
@@ -84,59 +172,27 @@ static const char *decode(const uint8_t *state, const Header *header, const Mark
         if (pair[1] > header->rows - row || day > marks->today + 1) return "has days that do not fit its rows";
         if (day > marks->today) break; /* a clock put back over midnight: such rows stand last, and are of no window yet */
         int32_t age = (int32_t)(marks->today - day);
+        if (*first_age < 0 && pair[1]) *first_age = age;
         uint64_t of_day = marks->day_facets[age % marks->days]; /* weeks repeat */
-        for (uint32_t end = row + pair[1]; row < end; row++) {
-            uint64_t word = 0;
-            uint32_t payer = 0;
-            memcpy(&word, state + at[0] + ROW_BYTES * (size_t)row, ROW_BYTES);
-            memcpy(&payer, state + at[1] + (size_t)header->payer_bytes * row, header->payer_bytes);
-            if (header->payer_bytes == 2 && payer == UINT16_MAX) payer = NOBODY;
-            if (payer != NOBODY && payer >= header->payers) return "names a payer that it has not";
-            uint64_t facets = (word >> SECONDS & ((1u << TAGS) - 1)) | of_day;
-            uint64_t hour = (word & ((1u << SECONDS) - 1)) / 3600;
-            int64_t amount = (int64_t)(word >> (SECONDS + TAGS));
-            if (amount == AMOUNT_LARGE) amount = next_of(state + at[3], &large, header->large);
-            int64_t back = facets & marks->returned ? next_of(state + at[4], &returned, header->returned) : 0;
-            int64_t balance = 0;
-            if (facets & marks->follows)
-                balance = (int64_t)((uint64_t)last_balance + (uint64_t)(facets & marks->receipt ? amount : -amount));
-            else if (facets & marks->balance) balance = next_of(state + at[5], &balances, header->balances);
-            last_balance = balance;
-            if (!(facets & marks->receipt)) facets |= marks->outflow;
-            if (facets & marks->balance && balance < 0) facets |= marks->overdrawn;
-            facets |= payer == NOBODY ? marks->anonymous : marks->known;
-            if (hour > 23) return "has an hour that no day has";
-            int64_t band = 0;
-            while (band < marks->cuts && amount >= marks->amount_cuts[band]) band++;
-            facets |= marks->hour_facets[hour] | marks->amount_facets[band];
-            if (amount % marks->round_fen == 0) facets |= marks->round;
-            if (payer != NOBODY && facets & marks->receipt) {
-                facets |= seen[payer] ? marks->repeat_visit : marks->first_visit;
-                seen[payer] |= back < amount;
-            }
-            if (back >= amount) facets &= ~marks->receipt;
-            payments->age[row] = age;
-            payments->facets[row] = facets;
-            payments->payer[row] = payer;
-            payments->values[0][row] = amount - back;
-            payments->values[1][row] = back < amount ? back : amount;
-            payments->values[2][row] = balance;
-        }
+        for (uint32_t end = row + pair[1]; row < end; row++)
+            decode_row(&reader, marks, row, of_day, header->payers, seen, streams);
+        end_day(streams, age);
     }
-    int whole = row == header->rows && large == header->large && returned == header->returned && balances == header->balances;
-    if (day <= marks->today && !whole)
-        return "has sections that do not fit its rows";
-    payments->rows = row;
-    payments->payers = header->payers;
+    if (reader.wrong_payer) return "names a payer that it has not";
+    if (reader.wrong_hour) return "has an hour that no day has";
+    int whole = row == header->rows;
+    for (int which = 0; which < 3; which++) whole &= reader.used[which] == reader.many[which];
+    if (day <= marks->today && !whole) return "has sections that do not fit its rows";
+    memcpy(to, streams, sizeof streams);
     return 0;
 }
 
-/* Each row's stretch of days: how many cuts are at most its age. */
-static void cut_days(Payments *payments, const int32_t *cuts, int64_t many) {
-    int64_t segment = 0;
-    for (int64_t row = payments->rows - 1; row >= 0; row--) {
-        while (segment < many && payments->age[row] >= cuts[segment]) segment++;
-        payments->segment[row] = (uint16_t)segment;
+/* Each day's segment: how many cuts are at most its age. */
+static void cut_days(Stream *stream, const int32_t *cuts, int64_t many) {
+    int32_t segment = 0;
+    for (int64_t day = stream->days - 1; day >= 0; day--) {
+        while (segment < many && stream->day[day].age >= cuts[segment]) segment++;
+        stream->day[day].segment = segment;
     }
 }
 

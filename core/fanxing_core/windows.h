@@ -7,19 +7,27 @@
 #include <string.h>
 
 #define NOBODY UINT32_MAX
-#define FACETS 64
+#define GROUP 32 /* filters that are tallied together */
+
 typedef __int128 wide;
 
-/* Rows, oldest first. A facet is a bit that a row has or has not; values[0] is what flowed, net of what was sent back;
-   values[1] what was sent back; values[2] the balance told. */
+/* What rows are of. The values: what is left of a receipt; an outflow; what was sent back of a receipt; a balance. */
+enum { RECEIPTS, OUTFLOWS, SENT_BACK, BALANCES, STREAMS };
+
 typedef struct {
-    int64_t rows, payers;
-    int32_t *age; /* local days before the day of the question */
-    uint16_t *segment; /* the stretch of days between two bounds of windows */
-    uint64_t *facets;
-    uint32_t *payer; /* or NOBODY */
-    int64_t *values[3];
-} Payments;
+    int32_t age; /* local days before the day of the question */
+    int32_t segment; /* the stretch of days between two bounds of windows */
+    int64_t first, end; /* rows */
+} Day;
+
+/* Rows of one kind, oldest first. A facet is a bit that a row has or has not. */
+typedef struct {
+    int64_t rows, days;
+    uint64_t *absent; /* facets that a row has not */
+    int64_t *values;
+    uint32_t *payer; /* or NOBODY; of receipts only */
+    Day *day; /* those that have rows, oldest first */
+} Stream;
 
 /* Segments from `first` to before `last`, which are the days of ages `youngest` to `oldest`. */
 typedef struct {
@@ -32,14 +40,15 @@ typedef struct {
 /* Of windows: one that ends today, a calendar month before this one, any other. */
 enum Kind { TO_TODAY, MONTH, OTHER };
 
-enum { SPREAD = 1, DAILY = 4, ORDER = 8, PAYERS = 16, WHOLE = 32 };
+enum { SPREAD = 1, DAILY = 4, ORDER = 8, PAYERS = 16 };
 
-/* Rows that have all facets of `need`; `of` is the filter (before this one) that shares are taken of. */
+/* Filters of one stream, a lane each: rows that have all facets of `need`. */
 typedef struct {
-    uint64_t need;
-    uint8_t value, wants;
-    int16_t of, facet; /* facet: whose bit stands for this filter where payers are counted, or -1 */
-} Filter;
+    uint64_t need[GROUP];
+    int8_t facet[GROUP]; /* whose bit alone stands for the filter, or -1 */
+    uint8_t stream, wants;
+    uint8_t unused[6];
+} Group;
 
 enum Measure {
     COUNT, SUM, MEAN, DEVIATION, LEAST, MOST, LATEST, ACTIVE_DAYS, LONGEST_GAP, LOW, MEDIAN, HIGH, TOP_SHARE, CONCENTRATION,
@@ -48,19 +57,20 @@ enum Measure {
 enum Statistic { VALUE, PER_ACTIVE_DAY, TO_BEFORE, SHARE, SLOPE, VOLATILITY, ZSCORE, STATISTICS };
 
 typedef struct {
-    uint8_t measure, statistic;
-    uint16_t window;
+    uint8_t measure, statistic, window, lane;
     uint32_t out;
 } Question;
 
 typedef struct {
-    int64_t filters, windows, segments, days; /* days: that daily series may need */
-    const Filter *filter;
+    int64_t groups, windows, bounds;
+    const Group *group; /* those of a stream stand together; what shares are taken of is lane 0 of the first */
     const Window *window;
-    const int32_t *cuts; /* (segments - 1,) ages at which segments begin but for the first */
-    const uint16_t *months; /* (segments,) which month each is of, or 0 */
-    const int64_t *starts; /* (filters + 1,) into questions */
-    const Question *questions;
+    const int32_t *cuts; /* (bounds,) ages at which segments begin but for the first; from the last on nothing is asked */
+    const uint16_t *months; /* (bounds + 1,) which month each segment is of, or 0 */
+    const int64_t *starts; /* (groups + 1,) into questions */
+    const Question *questions; /* by group, then by lane */
+    int64_t week; /* how many segments are the last seven days */
+    int64_t counted; /* the first of COUNTED - 1 facets by which payers may be counted */
 } Plan;
 
 #endif

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanxing.indicators import questions
+from fanxing.indicators import questions, windows
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.plan import plan_of
 from fanxing.indicators.state import state_of
 from fanxing.payments import CodeKind, Instrument, PaymentKind, RecordedPayment
+from fanxing_core import _windows
 
 pytest.importorskip("duckdb", reason="the oracle speaks SQL to DuckDB")
 
@@ -190,6 +191,45 @@ def test_of_one_payer_and_of_many_the_same_holds():
             for seq in range(1, 601)
         ]  # fmt: skip
         assert disagreements(some_questions(payers, 1500), log, zone, as_of_us, 0) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_every_width_of_registers_gives_the_same_bits(data):
+    zone, as_of_us = data.draw(st.sampled_from(MOMENTS))
+    state = state_of(fold(EMPTY, data.draw(logs(zone, as_of_us))), "owner", zone, as_of_us, KEY)
+    asked = some_questions(data.draw(st.integers(0, 1 << 32)), data.draw(st.sampled_from((1, 80, 2000))))
+    compiled, calendar = plan_of(asked)._compiled, windows.calendar(local_day(zone, as_of_us))
+    answers = [compiled.answer(state, calendar, machine).tobytes() for machine in range(_windows.BEST + 1)]
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.parametrize("fen", [67_108_863, 67_108_864, 1 << 32, 10**14])
+def test_more_payments_of_a_day_than_one_addition_holds(fen):
+    """Sums are added in limbs and so many rows at once: at their edges nothing carries over."""
+    zone, as_of_us = MOMENTS[0]
+    log = [
+        RecordedPayment(
+            merchant_id="m", payment_id=str(seq), payer_token=("ann", "bo", "")[seq % 3], content_hash="",
+            amount_fen=fen - seq % 2, occurred_us=as_of_us - seq % 2 * DAY - 1, kind=PaymentKind.RECEIPT,
+            balance_after_fen=(-fen, fen, None)[seq % 3], merchant_seq=seq, known_us=0,
+        )
+        for seq in range(1, 33_001)
+    ]  # fmt: skip
+    assert disagreements(some_questions(fen, 300), log, zone, as_of_us, 0) == []
+
+
+def test_more_payers_of_a_day_than_a_byte_counts():
+    zone, as_of_us = MOMENTS[0]
+    log = [
+        RecordedPayment(
+            merchant_id="m", payment_id=str(seq), payer_token=f"p{seq % 700}", content_hash="", amount_fen=300,
+            occurred_us=as_of_us - seq, kind=PaymentKind.RECEIPT, merchant_seq=seq, known_us=0,
+        )
+        for seq in range(1, 1401)
+    ]  # fmt: skip
+    asked = [each for each in CATALOGUE if each.family.name.startswith("payer")]
+    assert disagreements(random.Random(1).sample(asked, 400), log, zone, as_of_us, 0) == []
 
 
 SHANGHAI, NOW = MOMENTS[0]

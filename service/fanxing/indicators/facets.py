@@ -138,6 +138,9 @@ SINGLES = (ALL, *(Filter((facet,)) for facet in (*DAYS, *HOURS, *AMOUNTS, *VISIT
 PAIRS = tuple(Filter(pair) for pair in _PAIRS)
 TIMES_AND_AMOUNTS = (ALL, *(Filter((facet,)) for facet in (*DAYS, *HOURS, *AMOUNTS, Facet.ROUND)))
 FEW = (ALL, *(Filter((facet,)) for facet in (*DAYS, *HOURS)))
+COUNTED = (*DAYS, *HOURS, *AMOUNTS)
+"""Facets that payers are counted by: bits side by side, as the core reads them."""
+PLACES = {each: place for place, each in enumerate((*SINGLES, *PAIRS))}
 
 
 @cache

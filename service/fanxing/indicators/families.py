@@ -13,8 +13,6 @@ from fanxing.indicators.definition import MISSING, ZERO
 from fanxing.indicators.facets import Facet, Filter
 from fanxing.indicators.windows import Window
 
-FLOW, SENT_BACK, BALANCE = 0, 1, 2
-
 
 class Measure(IntEnum):
     """What the core computes of the rows of a filter in a window."""
@@ -59,7 +57,7 @@ class Statistic(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`kind`: the facet that makes a payment one of these; `value`: which of its amounts is summed.
+    """`kind`: the facet that makes a payment one of these.
 
     `statistics` are told over `windows`, `daily` over the spans of two weeks or more of single filters.
     """
@@ -70,7 +68,6 @@ class Family:
     meaning: str
     missing: str
     kind: Facet = Facet.RECEIPT
-    value: int = FLOW
     filters: tuple[Filter, ...] = facets.SINGLES
     windows: tuple[Window, ...] = windows.ALL
     statistics: tuple[Statistic, ...] = (Statistic.VALUE,)
@@ -81,12 +78,11 @@ _VALUE, _ACTIVE, _BEFORE, _SHARE = Statistic.VALUE, Statistic.PER_ACTIVE_DAY, St
 _EVERY = facets.SINGLES + facets.PAIRS
 _AMOUNTS = (_VALUE, _ACTIVE, _BEFORE, _SHARE)
 _DAILY = (Statistic.SLOPE, Statistic.VOLATILITY, Statistic.ZSCORE)
-_PAYERS = tuple(Filter((facet,)) for facet in (*facets.DAYS, *facets.HOURS, *facets.AMOUNTS))
-_OF_PAYERS = (facets.ALL, *_PAYERS)
+_OF_PAYERS = (facets.ALL, *(Filter((facet,)) for facet in facets.COUNTED))
 _M = Measure
 
 _outflows = partial(Family, kind=Facet.OUTFLOW, filters=facets.TIMES_AND_AMOUNTS)
-_balances = partial(Family, kind=Facet.BALANCE_TOLD, value=BALANCE, filters=(facets.ALL,))
+_balances = partial(Family, kind=Facet.BALANCE_TOLD, filters=(facets.ALL,))
 
 FAMILIES = (
     Family("receipts_count", _M.COUNT, "count", "receipts", ZERO, filters=_EVERY, statistics=_AMOUNTS, daily=_DAILY),
@@ -179,7 +175,6 @@ FAMILIES = (
         "receipts sent back, whole or in part,",
         ZERO,
         kind=Facet.RETURNED,
-        value=SENT_BACK,
         statistics=(_VALUE, _BEFORE, _SHARE),
     ),
     Family(
@@ -189,7 +184,6 @@ FAMILIES = (
         "sum sent back of receipts",
         ZERO,
         kind=Facet.RETURNED,
-        value=SENT_BACK,
         statistics=(_VALUE, _BEFORE, _SHARE),
     ),
     _outflows("outflow_count", _M.COUNT, "count", "outflows", ZERO, statistics=_AMOUNTS, daily=_DAILY),
@@ -208,7 +202,6 @@ FAMILIES = (
         "times that the balance told was negative",
         ZERO,
         kind=Facet.OVERDRAWN,
-        value=BALANCE,
         filters=(facets.ALL,),
     ),
     _balances("balance_last_fen", _M.LATEST, "fen", "last balance told", MISSING),

@@ -5,6 +5,7 @@ moment is a shorter prefix of the same columns. Folding appends behind the end o
 costs little and older histories stay as they were.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -48,6 +49,7 @@ class _Buffer:
     waiting: dict[str, list[int]] = field(default_factory=dict)
     payers: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
+    salted: dict[bytes, np.ndarray] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
 
 
@@ -77,7 +79,20 @@ class PaymentHistory:
     @property
     def payer_tokens(self) -> list[str]:
         """The tokens of these payments' payers, by place: places are given in the order of the log."""
-        return list(islice(self._buffer.payers, int(self.rows["payer"].max(initial=UNKNOWN)) + 1))
+        return list(islice(self._buffer.payers, self._payers_known))
+
+    @property
+    def _payers_known(self) -> int:
+        return int(self.rows["payer"].max(initial=UNKNOWN)) + 1
+
+    def payer_digests(self, salt: bytes) -> np.ndarray:
+        """BLAKE2b of these payments' payers' tokens under a salt, uint64 by place; each is computed once."""
+        digests = self._buffer.salted.get(salt, np.zeros(0, "u8"))
+        if len(digests) < self._payers_known:
+            new = list(islice(self._buffer.payers, len(digests), self._payers_known))
+            digests = np.append(digests, np.array([_digest(token, salt) for token in new], "u8"))
+            self._buffer.salted[salt] = digests
+        return digests[: self._payers_known]
 
     @property
     def payment_ids(self) -> list[str]:
@@ -113,6 +128,10 @@ def fold(history: PaymentHistory, tail: Sequence[RecordedPayment]) -> PaymentHis
     buffer.ids += [payment.payment_id for payment in tail]
     _resolve(buffer, tail, first)
     return PaymentHistory(buffer, buffer.used)
+
+
+def _digest(token: str, salt: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8, key=salt).digest(), "little")
 
 
 def _reserve(buffer: _Buffer, more: int) -> None:

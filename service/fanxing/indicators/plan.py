@@ -1,24 +1,30 @@
 """A plan: which windowed indicators are wanted, as the core answers them in one pass over a merchant's state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fanxing.indicators import windows
+from fanxing.indicators import facets, windows
 from fanxing.indicators.facets import ALL, Facet, Filter
 from fanxing.indicators.families import Family, Measure, Statistic
 from fanxing.indicators.questions import Question
 from fanxing_core import _windows
 
-_SPREAD, _DAILY, _ORDER, _PAYERS, _WHOLE = 1, 4, 8, 16, 32
+_SPREAD, _DAILY, _ORDER, _PAYERS = 1, 4, 8, 16
 _WANTS = {
-    **dict.fromkeys((Measure.DEVIATION, Measure.LEAST, Measure.MOST, Measure.LATEST), _SPREAD),
+    **dict.fromkeys((Measure.DEVIATION, Measure.LEAST, Measure.MOST), _SPREAD),
     **dict.fromkeys((Measure.LOW, Measure.MEDIAN, Measure.HIGH), _ORDER),
     **dict.fromkeys((Measure.TOP_SHARE, Measure.CONCENTRATION), _PAYERS),
+    Measure.LONGEST_GAP: _DAILY,
 }
 _COUNTED = frozenset({Measure.DISTINCT, Measure.NEWCOMERS, Measure.RETURNING, Measure.LOST, Measure.REPEATING})
-_Group = tuple[Facet, int, Filter]
+_STREAMS = {Facet.RECEIPT: 0, Facet.OUTFLOW: 1, Facet.RETURNED: 2, Facet.BALANCE_TOLD: 3, Facet.OVERDRAWN: 3}
+"""Of the core, by the kind of payments that a family measures."""
+_NEVER = (1 << 64) - 1
+"""Of no payment: what an empty lane needs."""
+_Asked = list[tuple[int, Question]]
+_Lane = tuple[int, int, Facet, Filter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +40,49 @@ class Plan:
 
 
 def plan_of(questions: Sequence[Question]) -> Plan:
-    """Compiles questions: those of one filter stand together, after the filter that their shares are taken of."""
-    groups: dict[_Group, list[tuple[int, Question]]] = {}
+    """Compiles questions: a lane for each filter of a stream, all lanes of a stream together."""
+    lanes: dict[_Lane, _Asked] = {}
     for out, question in enumerate(questions):
         if question.statistic is Statistic.SHARE:
-            groups.setdefault(_group(question.family, ALL), [])
-        groups.setdefault(_group(question.family, question.filter), []).append((out, question))
-    ordered = sorted(groups, key=lambda group: bool(group[2].facets))  # the whole comes before its parts
-    places = {group: place for place, group in enumerate(ordered)}
-    filters = np.zeros(len(ordered), _windows.FILTER)
+            lanes.setdefault(_lane(question.family, ALL), [])
+        lanes.setdefault(_lane(question.family, question.filter), []).append((out, question))
+    grouped = list(_grouped(sorted(lanes)))
+    groups = np.zeros(len(grouped), _windows.GROUP)
     rows = np.zeros(len(questions), _windows.QUESTION)
-    starts = np.zeros(len(ordered) + 1, "i8")
+    starts = np.zeros(len(grouped) + 1, "i8")
     at = 0
-    for place, group in enumerate(ordered):
-        filters[place] = _filter(group, [question for _, question in groups[group]], places)
-        for out, question in groups[group]:
-            rows[at] = (question.family.measure, question.statistic, windows.PLACES[question.window], out)
-            at += 1
+    for place, group in enumerate(grouped):
+        groups[place] = _group(group, lanes)
+        for lane, key in enumerate(group):
+            for out, question in lanes[key]:
+                rows[at] = (question.family.measure, question.statistic, windows.PLACES[question.window], lane, out)
+                at += 1
         starts[place + 1] = at
     counted = any(question.family.measure in _COUNTED for question in questions)
-    return Plan(tuple(questions), _windows.Plan(filters, starts, rows, counted))
+    return Plan(tuple(questions), _windows.Plan(groups, starts, rows, counted))
 
 
-def _group(family: Family, each: Filter) -> _Group:
-    return family.kind, family.value, each
+def _lane(family: Family, each: Filter) -> _Lane:
+    """In the order of lanes: what shares are taken of, then filters of one facet, of which most is asked, then others."""
+    return _STREAMS[family.kind], facets.PLACES[each], family.kind, each
 
 
-def _filter(
-    group: _Group, questions: Sequence[Question], places: dict[_Group, int]
-) -> tuple[int, int, int, int, int, int]:
-    kind, value, each = group
-    wants = 0 if each.facets else _WHOLE
-    for question in questions:
-        wants |= _WANTS.get(question.family.measure, 0)
-        wants |= _DAILY if question.statistic >= Statistic.SLOPE else 0
-    bit = each.facets[0] if len(each.facets) == 1 else kind if not each.facets else -1
-    return (1 << kind) | each.bits, value, wants, places.get((kind, value, ALL), -1), bit, 0
+def _grouped(lanes: Sequence[_Lane]) -> Iterator[Sequence[_Lane]]:
+    for stream in sorted(set(_STREAMS.values())):
+        of_stream = [lane for lane in lanes if lane[0] == stream]
+        for first in range(0, len(of_stream), _windows.LANES):
+            yield of_stream[first : first + _windows.LANES]
+
+
+def _group(group: Sequence[_Lane], lanes: dict[_Lane, _Asked]) -> tuple[np.ndarray, np.ndarray, int, int, bytes]:
+    need, facet = np.full(_windows.LANES, _NEVER, "u8"), np.full(_windows.LANES, -1, "i1")
+    wants = 0
+    for lane, key in enumerate(group):
+        _, _, kind, each = key
+        need[lane] = (1 << kind) | each.bits
+        if len(each.facets) <= 1:
+            facet[lane] = each.facets[0] if each.facets else kind
+        for _, question in lanes[key]:
+            wants |= _WANTS.get(question.family.measure, 0)
+            wants |= _DAILY if question.statistic >= Statistic.SLOPE else 0
+    return need, facet, group[0][0], wants, b""

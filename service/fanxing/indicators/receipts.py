@@ -44,7 +44,7 @@ def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str) -> Re
     rows = history.rows
     returned = np.zeros(len(rows), dtype="i8")
     early = np.zeros(len(rows), dtype="i8")
-    refunds = rows[(rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)]
+    refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)))
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
     np.add.at(returned, refunds["receipt"], refunds["amount_fen"])
     soon = refunds["occurred_us"] - rows["occurred_us"][refunds["receipt"]] <= 14 * DAY_US

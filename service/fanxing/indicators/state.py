@@ -16,7 +16,6 @@ Sections begin at multiples of 8 bytes. Rows stand in the order of their local t
 known, then by id.
 """
 
-import hashlib
 import struct
 
 import numpy as np
@@ -50,11 +49,7 @@ def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as
     local = local_us(rows["occurred_us"][place], time_zone)
     order = _order(history, place, local)
     place, local = place[order], local[order]
-    chosen, returned = rows[place], _returned(rows, as_of_us)[place]
-    payers = np.array([_digest(token, salt) for token in history.payer_tokens], "u8")
-    known = chosen["payer"] != UNKNOWN
-    digest = np.zeros(len(place), "u8")
-    digest[known] = payers[chosen["payer"][known]]
+    chosen, returned = rows.take(place), _returned(rows, as_of_us)[place]  # take copies a row at once
     tags = _tags(chosen, returned, history.payers.get(controller_token, -2) if controller_token else -2)
     follows = _follows(chosen)
     tags |= follows.astype("u8") << np.uint64(Facet.BALANCE_FOLLOWS)
@@ -63,8 +58,8 @@ def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as
         newest_us=int(chosen["occurred_us"].max(initial=0)),
         day=local // DAY_US,
         words=_words(local % DAY_US // _SECOND_US, tags, chosen["amount_fen"]),
-        digest=digest,
-        known=known,
+        payer=chosen["payer"],
+        digests=history.payer_digests(salt),
         large=chosen["amount_fen"][chosen["amount_fen"] >= _LARGE],
         returned=returned[returned > 0],
         balances=chosen["balance_fen"][chosen["has_balance"] & ~follows],
@@ -86,7 +81,7 @@ def _order(history: PaymentHistory, place: np.ndarray, local: np.ndarray) -> np.
 def _returned(rows: np.ndarray, as_of_us: int) -> np.ndarray:
     """What was sent back of each row by then, at most what it was."""
     back = np.zeros(len(rows), "i8")
-    refunds = rows[(rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)]
+    refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)))
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
     np.add.at(back, refunds["receipt"], refunds["amount_fen"])
     return np.asarray(np.where(rows["kind"] == RECEIPT, np.minimum(back, rows["amount_fen"]), 0))
@@ -129,26 +124,20 @@ def _words(second: np.ndarray, tags: np.ndarray, amount_fen: np.ndarray) -> np.n
     return np.asarray(second.astype("u8") | tags << np.uint64(17) | amount << np.uint64(30))
 
 
-def _digest(token: str, salt: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8, key=salt).digest(), "little")
-
-
 def _packed(
     *,
     through_seq: int,
     newest_us: int,
     day: np.ndarray,
     words: np.ndarray,
-    digest: np.ndarray,
-    known: np.ndarray,
+    payer: np.ndarray,
+    digests: np.ndarray,
     large: np.ndarray,
     returned: np.ndarray,
     balances: np.ndarray,
 ) -> bytes:
-    payers, place = np.unique(digest[known], return_inverse=True)
-    width = 2 if len(payers) < _RUN_MAX else 4
-    places = np.full(len(words), (1 << 8 * width) - 1, f"<u{width}")
-    places[known] = place
+    payers, places = _payers(payer, digests)
+    width = places.dtype.itemsize
     runs = _runs(day)
     sections = (
         words.astype("<u8").view("u1").reshape(-1, 8)[:, :_ROW_BYTES],
@@ -166,9 +155,21 @@ def _packed(
     return MAGIC + struct.pack("<Q", _windows.checksum(head + body)) + head + body
 
 
+def _payers(payer: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The digests that occur, rising, and for each row the place of its own, all ones if unknown."""
+    occurs = np.zeros(len(digests), "?")
+    occurs[payer[payer != UNKNOWN]] = True
+    payers, place = np.unique(digests[occurs], return_inverse=True)
+    width = 2 if len(payers) < _RUN_MAX else 4
+    places = np.full(len(digests) + 1, (1 << 8 * width) - 1, f"<u{width}")
+    places[:-1][occurs] = place
+    return payers, places[payer]  # UNKNOWN, -1, finds the last
+
+
 def _runs(day: np.ndarray) -> np.ndarray:
     """(days on, rows) of each day with rows, uint16 (runs, 2); longer ones in several."""
-    days, counts = np.unique(day, return_counts=True)
+    starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
+    days, counts = day[starts], np.diff(starts, append=len(day))
     runs: list[tuple[int, int]] = []
     before = int(days[0]) if len(days) else 0
     for each, rows in zip(days.tolist(), counts.tolist(), strict=True):

@@ -114,11 +114,13 @@ def calendar(today: int) -> _windows.Calendar:
         windows=rows,
         cuts=cuts,
         months=months,
+        week=segment[_WEEK],
         today=today,
         day_facets=facets.day_bits(today - np.arange(_WEEK)),
         hour_facets=facets.hour_bits(),
         amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "i8"),
         amount_facets=facets.amount_bits(),
         round_fen=facets.ROUND_FEN,
+        counted=facets.COUNTED[0],
         facets={facet.name.lower(): 1 << facet for facet in Facet},
     )

@@ -11,6 +11,8 @@ cdef extern from "panel.h":
         pass
     ctypedef struct Spread:
         pass
+    ctypedef struct Tops:
+        pass
     ctypedef struct CForest "Forest":
         int64_t features_wide, numeric, columns
         const int32_t* features
@@ -41,12 +43,8 @@ cdef extern from "panel.h":
         const double* leaf64
         const Slot32* slot32
         const Slot64* slot64
-        const uint8_t* few_feature
-        const uint8_t* few_bin
-        const uint64_t* few_missing_left
-        const uint32_t* few_paths
-        const double* few_leaf
-        const uint32_t* few_next
+        const Tops* tops
+        const uint64_t* cells
         const Spread* spread
         const int64_t* spread_starts
         const double* spread_leaf
@@ -54,8 +52,7 @@ cdef extern from "panel.h":
         const double* step_leaf
         const uint32_t* roots
         const int32_t* depths
-    int HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES, SPREAD_LEAVES, FEW, MACHINE_AVX512, WIDE_MAX, TOP
-    uint32_t GOES_ON
+    int HEAP6, HEAP8, FEW_LEAVES, TOPPED, STEPS, SHAPES, SPREAD_LEAVES, FEW, GROUP, MACHINE_AVX512, WIDE_MAX, TOP
     int best_machine() noexcept nogil
     int forest_margins(const CForest*, int, const void*, int, int64_t, double*) noexcept nogil
     void transform(const CForest*, double*) noexcept nogil
@@ -88,14 +85,7 @@ cdef extern from "shapes.h":
         float* leaf32
         double* leaf64
     void lay_dense(const CTree*, uint32_t, int, int64_t, const Dense*) noexcept nogil
-    ctypedef struct FewLeaves:
-        uint8_t* feature
-        uint8_t* bin
-        uint64_t* missing_left
-        uint32_t* paths
-        uint32_t* exits
-        int half
-    void lay_few_leaves(const CTree*, uint32_t, const double*, FewLeaves*) noexcept nogil
+    void lay_few(const CTree*, uint32_t, const double*, int, Tops*, uint64_t*, uint32_t, uint32_t*) noexcept nogil
     int64_t leaves_of_tree(const CTree*, uint32_t) noexcept nogil
     void lay_spread(const CTree*, uint32_t, int64_t, Spread*, double*) noexcept nogil
     void lay_steps(const CTree*, int64_t, Step*, double*) noexcept nogil

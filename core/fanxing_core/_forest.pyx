@@ -17,7 +17,7 @@ HEAP_DEPTHS = (6, 8)
 COLUMNS_MAX = 1 << 22
 """A step of the general walk has 23 bits for where it looks."""
 NODES_MAX = 1 << 26
-"""Exits of heaps are counted in 32 bits."""
+"""Exits of heaps, and cells, are counted in 32 bits."""
 LONG = 30_000
 """Trees times rows from which on the walk lets other threads run."""
 
@@ -85,7 +85,7 @@ cdef class Walk:
                 leaf_count[place] = leaves_of_tree(&tree, root[place])
         self.depth = depths.max(initial=0)
         shapes = self._shapes(depths, last_columns, leaf_counts)
-        order = np.lexsort((-depths, shapes)).astype("i4")
+        order = np.lexsort((np.where(shapes == STEPS, -depths, 0), shapes)).astype("i4")
         counts = np.bincount(shapes, minlength=SHAPES)
         forest.trees = len(roots)
         forest.order = <const int32_t*> self._keep(order)
@@ -104,12 +104,10 @@ cdef class Walk:
         forest.needs_two = counts[HEAP8] + counts[TOPPED] + counts[STEPS] > 0
         first = counts[HEAP6] + counts[HEAP8]
         covers = <const double*> self._keep(artefact.covers) if len(artefact.covers) else NULL
-        few, topped = np.split(ordered[first: first + counts[FEW_LEAVES] + counts[TOPPED]], [counts[FEW_LEAVES]])
-        self._lay_few_leaves(&tree, few, topped, covers)
-        self._lay_spread(&tree, ordered[first:], leaf_counts[order][first:])
-        first += counts[FEW_LEAVES]
-        if first < len(ordered):
-            self._lay_steps(&tree, len(artefact.nodes), ordered[first:], depths[order][first:])
+        rest, leaf_counts = ordered[first:], leaf_counts[order][first:]
+        self._lay_few_leaves(&tree, rest, leaf_counts, covers)
+        self._lay_spread(&tree, rest, leaf_counts)
+        self._lay_steps(&tree, len(artefact.nodes), rest, depths[order][first:], leaf_counts)
 
     def _shapes(self, depths, last_columns, leaf_counts):
         """Which shape each tree gets: heaps where the machine has wide registers and their columns fit."""
@@ -154,31 +152,22 @@ cdef class Walk:
                 lay_slots(tree, root[small + place], slot32 + TOP * place if slot32 else NULL,
                           slot64 + TOP * place if slot64 else NULL)
 
-    cdef _lay_few_leaves(self, CTree* tree, few, topped, const double* covers):
-        """Tops in pairs, those of trees with few leaves before the others, which begin with a new pair."""
+    cdef _lay_few_leaves(self, CTree* tree, ordered, leaf_counts, const double* covers):
+        """Tops in groups, TOPPED trees from a new one on. Cells: of all exits, then of what is below TOPPED trees'."""
         cdef CForest* forest = &self.forest
-        cdef const uint32_t[::1] root = np.concatenate((few, few[:1] if len(few) % 2 else few[:0], topped))
-        cdef Py_ssize_t count = root.shape[0], pairs = (root.shape[0] + 1) // 2, place, exit
-        cdef Py_ssize_t first = (len(few) + 1) // 2 * 2
-        cdef uint8_t* feature = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
-        cdef uint8_t* bins = <uint8_t*> self._keep(aligned(TOP * pairs, "u1"))
-        cdef uint64_t* missing = <uint64_t*> self._keep(aligned(pairs, "u8"))
-        cdef uint32_t* paths = <uint32_t*> self._keep(aligned(4 * FEW * pairs, "u4"))
-        cdef double* leaf = <double*> self._keep(aligned(FEW * first, "f8"))
-        cdef uint32_t* next = <uint32_t*> self._keep(aligned(FEW * (count - first), "u4"))
-        cdef FewLeaves to
-        forest.few_feature, forest.few_bin, forest.few_missing_left = feature, bins, missing
-        forest.few_paths, forest.few_leaf, forest.few_next = paths, leaf, next
-        for place in range(count):
-            to.feature, to.bin = feature + TOP * (place // 2), bins + TOP * (place // 2)
-            to.missing_left, to.paths, to.half = missing + place // 2, paths + 2 * FEW * place, place % 2
-            lay_few_leaves(tree, root[place], covers, &to)
-            for exit in range(FEW):
-                if place < first:
-                    leaf[FEW * place + exit] = tree.nodes[to.exits[exit]].threshold
-                else:
-                    next[FEW * (place - first) + exit] = to.exits[exit] | (
-                        GOES_ON if tree.nodes[to.exits[exit]].feature >= 0 else 0)
+        cdef Py_ssize_t few = forest.of_shape[FEW_LEAVES], count = few + forest.of_shape[TOPPED], place, at
+        cdef Py_ssize_t skipped = (few + GROUP - 1) // GROUP * GROUP - few
+        cdef Py_ssize_t groups = (count + skipped + GROUP - 1) // GROUP
+        cdef uint32_t end = FEW * GROUP * groups
+        below = 2 * (leaf_counts[few:count] - FEW).sum()
+        cdef Tops* tops = <Tops*> self._keep(aligned(groups * sizeof(Tops), "u1"))
+        cdef uint64_t* cells = <uint64_t*> self._keep(aligned(end + below, "u8"))
+        cdef const uint32_t[::1] root = ordered
+        forest.tops, forest.cells = tops, cells
+        with nogil:
+            for place in range(count):
+                at = place if place < few else place + skipped
+                lay_few(tree, root[place], covers, at % GROUP, tops + at // GROUP, cells, FEW * at, &end)
 
     cdef _lay_spread(self, CTree* tree, ordered, leaf_counts):
         cdef const uint32_t[::1] root = np.ascontiguousarray(ordered)
@@ -194,13 +183,16 @@ cdef class Walk:
             lay_spread(tree, root[place], start[place + 1] - start[place], spread + start[place],
                        leaf + start[place] + place)
 
-    cdef _lay_steps(self, CTree* tree, Py_ssize_t nodes, roots, depths):
-        cdef Step* steps = <Step*> self._keep(aligned(nodes * sizeof(Step), "u1"))
-        cdef double* leaf = <double*> self._keep(aligned(nodes, "f8"))
-        lay_steps(tree, nodes, steps, leaf)
-        self.forest.steps, self.forest.step_leaf = steps, leaf
-        self.forest.roots = <const uint32_t*> self._keep(np.ascontiguousarray(roots))
-        self.forest.depths = <const int32_t*> self._keep(np.ascontiguousarray(depths))
+    cdef _lay_steps(self, CTree* tree, Py_ssize_t nodes, ordered, depths, leaf_counts):
+        """For what nothing else walks: STEPS trees and, in blocks, TOPPED trees of too many leaves."""
+        few = self.forest.of_shape[FEW_LEAVES]
+        self.forest.roots = <const uint32_t*> self._keep(np.ascontiguousarray(ordered[few:]))
+        self.forest.depths = <const int32_t*> self._keep(np.ascontiguousarray(depths[few:]))
+        if self.forest.of_shape[STEPS] or (leaf_counts > SPREAD_LEAVES).any():
+            steps = <Step*> self._keep(aligned(nodes * sizeof(Step), "u1"))
+            leaf = <double*> self._keep(aligned(nodes, "f8"))
+            lay_steps(tree, nodes, steps, leaf)
+            self.forest.steps, self.forest.step_leaf = steps, leaf
 
     def predict_margin(self, rows):
         """Sums of leaves of rows, float32 or float64 (n, features): float64 (n,) of one output, else (n, outputs).

@@ -18,7 +18,6 @@ typedef struct {
     uint32_t where_bin; /* where << 9 | bin */
 } Step;
 #define LEAF_BIN 256
-#define GOES_ON (1u << 31)
 
 /* Levels seven and eight below one exit of a heap, and their leaves. */
 typedef struct {
@@ -47,7 +46,21 @@ typedef struct {
     uint8_t bin, unused[3];
 } Spread;
 #define SPREAD_LEAVES 256
+
 #define FEW 32 /* exits of a FEW_LEAVES or TOPPED tree's top; its nodes are one fewer */
+#define GROUP 16 /* trees whose tops are answered together */
+
+/* The tops of a group, node n of tree t at place GROUP n + t. Exits are numbered from left to right. Where a row goes
+   right it has passed the exits below the left child, as bits; it leaves by the first exit that it never passed. */
+typedef struct {
+    uint8_t feature[FEW * GROUP], bin[FEW * GROUP];
+    uint64_t missing_left[FEW * GROUP / 64]; /* one bit a place */
+    uint32_t passed[FEW - 1][GROUP];
+} Tops;
+
+/* A cell is a leaf's value, or a question: QUESTION | where << 40 | bin << 32 | the first of the two cells that the row
+   goes on to. No leaf looks so, since leaves are finite. */
+#define QUESTION 0xFFF0000000000000ull
 
 typedef struct {
     /* rows to bytes */
@@ -77,11 +90,8 @@ typedef struct {
     const uint64_t *missing_left; /* one bit a place */
     const Slot32 *slot32; /* (HEAP8 trees, TOP) */
     const Slot64 *slot64;
-    const uint8_t *few_feature, *few_bin; /* (pairs of FEW_LEAVES, then TOPPED trees, TOP) */
-    const uint64_t *few_missing_left;
-    const uint32_t *few_paths; /* (trees, 2, FEW): an exit's nodes, and its answers at them, as bits */
-    const double *few_leaf; /* (FEW_LEAVES trees, FEW) */
-    const uint32_t *few_next; /* (TOPPED trees, FEW): the step that each exit leads to, and GOES_ON if no leaf */
+    const Tops *tops; /* (groups of FEW_LEAVES, then groups of TOPPED trees) */
+    const uint64_t *cells; /* (those groups, GROUP, FEW): an exit's; then those below */
     const Spread *spread; /* inner nodes of trees that are no heaps; none where there are too many leaves */
     const int64_t *spread_starts; /* (those trees + 1,) */
     const double *spread_leaf; /* leaves, one more a tree than inner nodes */

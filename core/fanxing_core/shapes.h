@@ -80,14 +80,6 @@ static void lay_slots(const Tree *tree, uint32_t root, Slot32 *slot32, Slot64 *s
     }
 }
 
-/* Where the top of a tree is laid: half `half` of a pair, the path of every exit, and the node that it leads to. */
-typedef struct {
-    uint8_t *feature, *bin;
-    uint64_t *missing_left;
-    uint32_t *paths, exits[FEW];
-    int half;
-} FewLeaves;
-
 /* The node that most rows pass among exits that are no leaves; where nobody counted, the first; -1: all are leaves. */
 static int next_split(const Tree *tree, const double *covers, const uint32_t *exits, int count) {
     int best = -1;
@@ -98,23 +90,50 @@ static int next_split(const Tree *tree, const double *covers, const uint32_t *ex
     return best;
 }
 
-static void lay_few_leaves(const Tree *tree, uint32_t root, const double *covers, FewLeaves *to) {
-    uint32_t *nodes = to->paths, *answers = to->paths + FEW;
-    int exits = 1, split;
-    to->exits[0] = root, nodes[0] = answers[0] = 0;
-    while (exits < FEW && (split = next_split(tree, covers, to->exits, exits)) >= 0) {
-        uint32_t at = to->exits[split], bit = 1u << (exits - 1);
-        int place = FEW * to->half + exits - 1;
-        to->feature[place] = (uint8_t)tree->columns[at];
-        to->bin[place] = tree->bins[at];
-        *to->missing_left |= (uint64_t)missing_left(tree, at) << place;
-        to->exits[exits] = tree->nodes[at].left + 1;
-        to->exits[split] = tree->nodes[at].left;
-        nodes[exits] = nodes[split] |= bit;
-        answers[exits++] = answers[split] | bit;
+/* The top of the tree that is `which` of a group; how many exits it has, and the nodes that they lead to. */
+static int lay_few_top(
+    const Tree *tree, uint32_t root, const double *covers, int which, Tops *tops, uint32_t exits[FEW]) {
+    uint32_t passed[FEW];
+    int nodes = 0, split;
+    exits[0] = root;
+    while (nodes + 1 < FEW && (split = next_split(tree, covers, exits, nodes + 1)) >= 0) {
+        uint32_t at = exits[split], up_to_it = (2u << split) - 1;
+        int place = GROUP * nodes + which;
+        tops->feature[place] = (uint8_t)tree->columns[at];
+        tops->bin[place] = tree->bins[at];
+        tops->missing_left[place / 64] |= (uint64_t)missing_left(tree, at) << place % 64;
+        for (int k = nodes; k > split; k--) exits[k + 1] = exits[k];
+        exits[split] = tree->nodes[at].left;
+        exits[split + 1] = tree->nodes[at].left + 1;
+        /* Later exits move on by one, and who passed the one that is split passes both of its children. */
+        for (int k = 0; k < nodes; k++) passed[k] = (passed[k] & up_to_it) | (passed[k] >> split << split << 1);
+        passed[nodes++] = 1u << split;
     }
-    /* No row is in what is no exit: the last place has no node, so it asks whether 0 is reached, and the answer is yes. */
-    for (; exits < FEW; exits++) nodes[exits] = 1u << 31, answers[exits] = 0, to->exits[exits] = root;
+    for (int k = 0; k < nodes; k++) tops->passed[k][which] = passed[k];
+    return nodes + 1;
+}
+
+/* A node, as cell `at`, and what is below it, from cell `end` on, which moves: what a row meets on its way lies near. */
+static void lay_cells(const Tree *tree, uint32_t node, uint64_t *cells, uint32_t at, uint32_t *end) {
+    uint32_t left = tree->nodes[node].left, pair = *end;
+    if (tree->nodes[node].feature < 0) {
+        memcpy(cells + at, &tree->nodes[node].threshold, sizeof *cells);
+        return;
+    }
+    uint64_t where = (uint64_t)(2 * tree->columns[node] + missing_left(tree, node));
+    cells[at] = QUESTION | where << 40 | (uint64_t)tree->bins[node] << 32 | pair;
+    *end += 2;
+    lay_cells(tree, left, cells, pair, end);
+    lay_cells(tree, left + 1, cells, pair + 1, end);
+}
+
+/* A tree: its top, its exits' cells from `at` on, and what is below them from `end` on. */
+static void lay_few(
+    const Tree *tree, uint32_t root, const double *covers, int which, Tops *tops, uint64_t *cells, uint32_t at,
+    uint32_t *end) {
+    uint32_t exits[FEW];
+    int count = lay_few_top(tree, root, covers, which, tops, exits);
+    for (int exit = 0; exit < count; exit++) lay_cells(tree, exits[exit], cells, at + (uint32_t)exit, end);
 }
 
 static int64_t leaves_of_tree(const Tree *tree, uint32_t at) {

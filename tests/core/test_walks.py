@@ -30,6 +30,7 @@ SHAPES = {
     "many leaves": {"leaves": 256, "trees": 20},
     "too many leaves for a byte": {"leaves": 700, "trees": 3},
     "as deep as may be": {"leaves": 65, "chain": True},
+    "more trees than go together": {"leaves": 40, "chain": True, "trees": 270},
     "wide": {"features": 400, "leaves": 200, "trees": 40},
     "more cuts than a byte holds": {"features": 2, "leaves": 600, "trees": 12},
     "the same cuts again and again": {"features": 3, "grid": 3, "leaves": 30},

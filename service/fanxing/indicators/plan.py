@@ -63,7 +63,7 @@ def plan_of(questions: Sequence[Question]) -> Plan:
 
 
 def _lane(family: Family, each: Filter) -> _Lane:
-    """In the order of lanes: what shares are taken of, then filters of one facet, of which most is asked, then others."""
+    """In the order of lanes: what shares are taken of, filters of one facet, of which most is asked, then pairs."""
     return _STREAMS[family.kind], facets.PLACES[each], family.kind, each
 
 

@@ -77,10 +77,10 @@ cdef class Calendar:
                  amount_facets, int64_t round_fen, int64_t counted, dict facets):
         """`windows` dtype WINDOW; `cuts` int32 ages, rising; `months` uint16 (len(cuts) + 1,); facets uint64.
 
-        `week`: how many segments are the last seven days. `amount_cuts` int64 (5,). `counted`: the first of 15 facets by which payers may be counted. `facets`: the bits that decoding needs
-        or gives, by name.
+        `week`: how many segments are the last seven days. `amount_cuts` int64 (5,). `counted`: the first of 15 facets
+        by which payers may be counted. `facets`: the bits that decoding needs or gives, by name.
         """
-        assert len(amount_cuts) == 5 and len(amount_facets) == 6, "the core counts cuts without looking how many there are"
+        assert len(amount_cuts) == 5 and len(amount_facets) == 6, "the core asks each amount for five cuts"
         self._windows, self._cuts, self._months = windows, cuts, months
         self._kept = day_facets, hour_facets, amount_cuts, amount_facets
         self._week, self._counted = week, counted

@@ -126,6 +126,8 @@ class TestEveryStore:
         assert await seqs() == [1, 2, 3, 4, 5]
         assert await seqs(after=(2,)) == [3, 4, 5]
         assert await seqs(after=(1,), until=(4,), limit=2) == [2, 3]
+        assert await seqs(after=(1,), until=(4,), limit=2, backwards=True) == [4, 3]
+        assert await seqs(backwards=True) == [5, 4, 3, 2, 1]
 
     async def test_a_range_by_a_bound_shorter_than_its_order(self, store):
         entry = Entry(transaction_id="", line_number=0, account="cash", amount_fen=0, booked_us=0)

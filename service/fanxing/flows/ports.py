@@ -127,7 +127,8 @@ class Range:
     """Records in the order of one of ORDERS[record], whose leading fields equal `prefix`.
 
     `after` / `until`: the fields that follow the prefix, in order, are strictly greater than `after` and at most
-    `until` (compared as tuples, each possibly shorter than what is left of the order). `limit`: at most so many.
+    `until` (compared as tuples, each possibly shorter than what is left of the order). `limit`: at most so many;
+    `backwards`: from the other end.
     """
 
     record: type
@@ -136,6 +137,7 @@ class Range:
     after: tuple[str | int, ...] = ()
     until: tuple[str | int, ...] = ()
     limit: int | None = None
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

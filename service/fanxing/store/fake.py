@@ -116,5 +116,5 @@ def _range(tables: Tables, query: Range) -> tuple[Record, ...]:
             and (not query.until or rest[: len(query.until)] <= query.until)
         ):
             found.append((place, record))
-    found.sort(key=lambda pair: pair[0])
+    found.sort(key=lambda pair: pair[0], reverse=query.backwards)
     return tuple(record for _, record in found[: query.limit])

@@ -6,7 +6,18 @@ from operator import attrgetter
 from typing import Any, get_type_hints
 
 from fanxing.facts import Fact
-from fanxing.flows.ports import KEYS, ORDERS, ActivePolicy, Artefact, GraphOfDay, NetReceipts, Query, Quota, Request
+from fanxing.flows.ports import (
+    KEYS,
+    ORDERS,
+    ActivePolicy,
+    Artefact,
+    GraphOfDay,
+    NetReceipts,
+    Query,
+    Quota,
+    Range,
+    Request,
+)
 from fanxing.institutions import Institution
 from fanxing.ledger import Entry, Transfer
 from fanxing.lending.application import Application
@@ -93,3 +104,8 @@ _SIGHTINGS = _table(Sighting, "payments")
 def answered(query: Query) -> Table:
     """The columns that a query's answer has."""
     return _SIGHTINGS if isinstance(query, NetReceipts) else TABLES[query.record]
+
+
+def ordered(query: Range) -> str:
+    """What follows ORDER BY."""
+    return ", ".join(f"{name} DESC" if query.backwards else name for name in query.order)

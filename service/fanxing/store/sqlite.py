@@ -30,7 +30,7 @@ from fanxing.flows.ports import (
 from fanxing.institutions import Clock, Institution
 from fanxing.store.migrate import migrations
 from fanxing.store.net_receipts import net_receipts_arguments, net_receipts_sql
-from fanxing.store.schema import TABLES, Table, answered
+from fanxing.store.schema import TABLES, Table, answered, ordered
 
 TOGETHER_MAX = 256
 _NET_RECEIPTS = net_receipts_sql("?1", ("?2", "?3", "?4", "?5", "?6"), "min")
@@ -314,7 +314,7 @@ def _bounds(query: Range) -> tuple[str, list[str | int]]:
             names, places = ", ".join(rest[: len(bound)]), ", ".join("?" * len(bound))
             where += f" AND ({names}) {sign} ({places})"
             arguments += bound
-    where += f" ORDER BY {', '.join(query.order)}"
+    where += f" ORDER BY {ordered(query)}"
     if query.limit is not None:
         where += " LIMIT ?"
         arguments.append(query.limit)

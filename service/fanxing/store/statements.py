@@ -12,7 +12,7 @@ from typing import Any
 
 from fanxing.flows.ports import ChangeSet, ConflictKind, Get, NetReceipts, Query, Range, Record
 from fanxing.store.net_receipts import net_receipts_arguments, net_receipts_sql
-from fanxing.store.schema import INSTITUTION, TABLES, Table, answered
+from fanxing.store.schema import INSTITUTION, TABLES, Table, answered, ordered
 
 CASTS = {"text": "", "integer": "::bigint"}
 _NET_RECEIPTS = net_receipts_sql(
@@ -49,7 +49,7 @@ def query_statement(query: Query) -> Statement:
         summed = f"SELECT json_agg({row} ORDER BY payer_token) FROM ({_NET_RECEIPTS}) AS found"
         return Statement(summed, json.dumps(net_receipts_arguments(query)))
     where, arguments = _bounds(table, query)
-    order, limit = ", ".join(query.order), "" if query.limit is None else f" LIMIT {query.limit:d}"
+    order, limit = ordered(query), "" if query.limit is None else f" LIMIT {query.limit:d}"
     return Statement(
         f"SELECT json_agg({row} ORDER BY {order}) FROM (SELECT * FROM {table.name} WHERE {INSTITUTION} = $2{where} "
         f"ORDER BY {order}{limit}) AS found",

@@ -274,13 +274,23 @@ def of_ask(ask, values):
     }
 
 
+def known_through(told, seen, as_of_us):
+    """The least watermark of the channels that have reported a payment of 187 days; None where none has told."""
+    used = {each.channel for each in seen if as_of_us - each.occurred_us < 187 * DAY}
+    return min([each.complete_through_us for each in told if each.channel in used], default=None)
+
+
 def expected(case):
-    merchant, as_of_us, known_us, zone = case["merchant"], case["as_of_us"], case["known_us"], case["zone"]
-    seen = [each for each in case["log"] if each.known_us <= known_us and each.occurred_us <= as_of_us]
+    merchant, now_us, known_us, zone = case["merchant"], case["as_of_us"], case["known_us"], case["zone"]
+    seen = [each for each in case["log"] if each.known_us <= known_us and each.occurred_us <= now_us]
+    through_us = known_through(case["told"], seen, now_us)
+    as_of_us = now_us if through_us is None else min(now_us, through_us)
+    seen = [each for each in seen if each.occurred_us <= as_of_us]
     every = [Net(each, seen, as_of_us, zone) for each in seen if each.kind == PaymentKind.RECEIPT]
     nets = [each for each in every if each.net > 0]
     values = of_receipts(nets, every, merchant) | of_days(nets, as_of_us, zone) | of_flows(seen, nets, as_of_us, zone)
     values |= of_evidence(seen, every, nets, merchant, as_of_us, zone)
-    values |= of_facts(case["facts"], merchant, local_day(as_of_us, zone), case["ask"].term_months)
+    values |= of_facts(case["facts"], merchant, local_day(now_us, zone), case["ask"].term_months)
+    values["feed_lag_hours"] = None if through_us is None else Fraction(now_us - as_of_us, HOUR)
     values |= {name: getattr(case["exposure"], name) for name in Exposure.__dataclass_fields__}
     return values | of_ask(case["ask"], values)

@@ -59,6 +59,14 @@ class PaymentConflict(FanxingError):
     """The payment id is taken by a payment with other contents."""
 
 
+class WatermarkBackwards(FanxingError):
+    """A feed has told to be complete through a later moment already."""
+
+
+class FeedStale(FanxingError):
+    """Receipts have been unknown for longer than a policy decides on."""
+
+
 class RefundReferenceInvalid(FanxingError):
     """A refund names no receipt, or something else names one."""
 

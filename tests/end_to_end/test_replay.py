@@ -70,7 +70,7 @@ async def test_every_stored_decision_is_computed_again_from_what_was_known_then(
         ask = asked(policy, application.requested_fen, application.requested_term_months)
         dossier = await read_dossier(institution, decision.merchant_id, world)
         known_us = decision.known_us
-        row = measure_dossier(policy.reads, dossier, ask, decision.as_of_us, known_us, None, institution.time_zone)
+        row = measure_dossier(policy.reads, dossier, ask, decision.as_of_us, known_us, None, institution.time_zone, ())
         assert row_digest(row) == decision.row_digest
         assert dossier.history.known(known_us).through_seq == decision.merchant_seq
         assert verdict_of(policy, row, dossier.merchant.category) == decision.verdict

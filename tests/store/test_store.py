@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from fanxing.errors import StoreUnavailable
+from fanxing.feeds import RecordedWatermark
 from fanxing.flows.ports import ChangeSet, Committed, ConflictKind, Get, GraphOfDay, Increment, Quota, Range, Request
 from fanxing.ledger import Entry
 from fanxing.merchants import Merchant
@@ -128,6 +129,17 @@ class TestEveryStore:
         assert await seqs(after=(1,), until=(4,), limit=2) == [2, 3]
         assert await seqs(after=(1,), until=(4,), limit=2, backwards=True) == [4, 3]
         assert await seqs(backwards=True) == [5, 4, 3, 2, 1]
+
+    async def test_the_newest_of_a_log_is_found_by_the_beginning_of_its_order(self, store):
+        told = [
+            RecordedWatermark(merchant_id="", channel=channel, complete_through_us=through, known_us=through // 10)
+            for channel, through in (("bank", 95), ("qr", 11), ("qr", 12), ("qr", 23), ("qr", 35))
+        ]
+        await store.commit("a", ChangeSet(inserts=tuple(told)))
+        order = ("merchant_id", "channel", "known_us", "complete_through_us")
+        for known_us, newest in ((0, ()), (1, (told[2],)), (2, (told[3],)), (9, (told[4],))):
+            query = Range(RecordedWatermark, order, prefix=("", "qr"), until=(known_us,), limit=1, backwards=True)
+            assert await store.read("a", query) == (newest,)
 
     async def test_a_range_by_a_bound_shorter_than_its_order(self, store):
         entry = Entry(transaction_id="", line_number=0, account="cash", amount_fen=0, booked_us=0)

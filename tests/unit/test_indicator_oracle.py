@@ -12,6 +12,7 @@ from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expe
 from tests.told_graph import told_graph
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind, known_facts
+from fanxing.feeds import Watermark
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN, Exposure
@@ -42,6 +43,7 @@ MORNINGS = {
 REPEATS = ((1, 0), (1, 0), (1, 0), (3, 6 * DAY), (3, 7 * DAY), (4, 30 * DAY), (3, 0))
 AMOUNTS = st.sampled_from((1, 299, 300, 301, 2_000, 9_999, 60_000)) | st.integers(1, 10_000_000)
 DELAYS = st.sampled_from((0, 0, 0, 1, 3 * DAY, 40 * DAY))
+CHANNELS = ("", "qr", "bank")
 BACK = st.sampled_from(((), (), (), (1,), (2,), (2,), (2,), (4,), (8,), (1, 1)))
 """Quarters of a receipt that are sent back."""
 
@@ -64,6 +66,7 @@ def logs(draw, as_of_us, edges):
             "payer_real_name": draw(st.sampled_from((None, False, True, True))),
             "payer_account_age_days": draw(st.sampled_from((None, 179, 180, 900))),
             "balance_after_fen": draw(st.sampled_from((None, 0)) | st.integers(-10_000, 10_000_000)),
+            "channel": draw(st.sampled_from(CHANNELS)),
         }
         delay = draw(DELAYS)
         sent += [(at - again * step, delay, f"p{number}-{again}", payment) for again in range(count)]
@@ -131,6 +134,15 @@ def shop(zone, **more):
 
 
 @st.composite
+def watermarks(draw, edges):
+    told = (
+        draw(st.lists(st.sampled_from((*CHANNELS, "unused")), unique=True, max_size=3)) if draw(st.booleans()) else ()
+    )
+    lags = st.sampled_from(edges) | st.integers(min(edges), max(edges) + DAY)
+    return [Watermark(channel=each, complete_through_us=draw(lags)) for each in told]
+
+
+@st.composite
 def cases(draw):
     (zone, as_of_us), edges = draw(st.sampled_from(sorted(MORNINGS.items())))
     merchant = shop(
@@ -149,6 +161,7 @@ def cases(draw):
         "as_of_us": as_of_us,
         "known_us": as_of_us + draw(st.sampled_from((-2 * DAY, 0, 0, 50 * DAY))),
         "log": draw(logs(as_of_us, edges)),
+        "told": draw(watermarks(edges)),
         "cut": draw(st.integers(0, 40)),
         "facts": draw(told_facts()),
         "ask": Ask(requested_fen=draw(st.none() | AMOUNTS), term_months=draw(st.sampled_from((3, 6, 12)))),
@@ -157,6 +170,7 @@ def cases(draw):
             outstanding_fen=draw(amounts),
             group_outstanding_fen=draw(amounts),
             previous_limit_fen=draw(st.none() | amounts),
+            last_limit_fen=draw(amounts),
             instalments_paid_on_time=draw(st.integers(0, 5)),
             funder_headroom_fen=draw(st.none() | amounts),
         ),
@@ -165,7 +179,7 @@ def cases(draw):
 
 def measured(case, log):
     history = fold(fold(EMPTY, log[: case["cut"]]), log[case["cut"] :]).known(case["known_us"])
-    rest = case["exposure"], case["ask"], case["as_of_us"], case["zone"]
+    rest = case["exposure"], case["ask"], case["as_of_us"], case["zone"], case["told"]
     graph = told_graph(CLUSTERS, VOUCHING)
     return measure(STANDARD, case["merchant"], history, case["facts"], graph, *rest)
 
@@ -212,6 +226,7 @@ def plain(zone, as_of_us, payments):
         "as_of_us": as_of_us,
         "known_us": as_of_us,
         "log": [replace(each, merchant_seq=seq) for seq, each in enumerate(payments, 1)],
+        "told": (),
         "cut": 1,
         "facts": (),
         "ask": Ask(requested_fen=None, term_months=12),

@@ -50,6 +50,7 @@ def evaluate(institution: Institution, query: Evaluate, world: World) -> Decisio
         core_digest=CORE_DIGEST,
         graph_digest="",
         row_digest=row_digest(row),
+        watermarks=(),
         verdict=verdict,
         cpu_micros=(world.cpu_time() - started) // 1000,
     )

@@ -9,10 +9,12 @@ import numpy as np
 from fanxing.errors import IndicatorsTooMany, IndicatorUnknown
 from fanxing.flows.moments import moment, refuse_future
 from fanxing.flows.score import graph_day, measure_dossier, read_dossier
+from fanxing.flows.watermarks import seen_at, told_by
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD, definition_of, names_with
 from fanxing.indicators.definition import Definition
+from fanxing.indicators.known_through import known_through_us
 from fanxing.institutions import Institution
 
 NAMES_MAX = 10_000
@@ -33,12 +35,13 @@ class GetIndicators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indicators:
-    """Values in the order asked; NaN when missing."""
+    """Values in the order asked; NaN when missing. `known_through_us`: of receipts; None where no feed has told."""
 
     definitions: tuple[Definition, ...]
     values: np.ndarray
     as_of_us: int
     merchant_seq: int
+    known_through_us: int | None
 
 
 async def get_indicators(institution: Institution, query: GetIndicators, world: World) -> Indicators:
@@ -58,12 +61,16 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
     day = graph_day(institution, as_of_us, known_us)
     graph = await world.graphs.looked_at(institution, world.store, day)
-    row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone)
+    history = dossier.history.known(known_us)
+    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
+    row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone, told)
     return Indicators(
         definitions=tuple(found for name in names if (found := definition_of(name)) is not None),
         values=row,
         as_of_us=as_of_us,
-        merchant_seq=dossier.history.known(known_us).through_seq,
+        merchant_seq=history.through_seq,
+        known_through_us=known_through_us(history, told, as_of_us),
     )
 
 

@@ -32,7 +32,7 @@ def tick(institution: Institution, merchant: Merchant, at_us: int) -> Merchant:
     jumped back is held, and calls that a caller dates alike are kept in their order. So what was known at the moment
     of a decision is what the decision saw, and nothing that came after it.
     """
-    _refuse_backwards(institution, at_us, merchant.last_told_us, f"merchant {merchant.merchant_id}")
+    refuse_backwards(institution, at_us, merchant.last_told_us, f"merchant {merchant.merchant_id}")
     return replace(
         merchant,
         last_told_us=max(at_us, merchant.last_told_us),
@@ -50,7 +50,7 @@ def tick_lending(
     A CALLER dates them in order for all shops of a controller, or one shop's clock would run ahead of what it lives in.
     """
     last_told_us = max(merchant.last_told_us, controller.last_told_us)
-    _refuse_backwards(institution, at_us, last_told_us, f"merchant {merchant.merchant_id} or its controller")
+    refuse_backwards(institution, at_us, last_told_us, f"merchant {merchant.merchant_id} or its controller")
     ticked = tick(institution, merchant, at_us)
     known_us = max(ticked.last_known_us, controller.last_known_us + 1)
     return (
@@ -64,12 +64,13 @@ def tick_lending(
     )
 
 
-def _refuse_backwards(institution: Institution, at_us: int, last_told_us: int, whose: str) -> None:
+def refuse_backwards(institution: Institution, at_us: int, last_told_us: int, whose: str) -> None:
+    """EffectiveTimeBackwards where a CALLER dates a call before what it has told already."""
     if institution.clock is Clock.CALLER and at_us < last_told_us:
         raise EffectiveTimeBackwards(
             f"{whose} has records of a later time",
             field="effective_time",
-            last=datetime.fromtimestamp(last_told_us / US_PER_SECOND, UTC).isoformat(),
+            last=iso(last_told_us),
         )
 
 
@@ -77,6 +78,11 @@ def refuse_future(time_us: int, at_us: int, field: str) -> None:
     """Refuses a time that lies in the future of the call."""
     if time_us > at_us + TOLERANCE_US:
         raise TimeInFuture("the time lies in the future of the call", field=field)
+
+
+def iso(at_us: int) -> str:
+    """A moment for a person: ISO 8601, UTC."""
+    return datetime.fromtimestamp(at_us / US_PER_SECOND, UTC).isoformat()
 
 
 def local_day(at_us: int, time_zone: str) -> date:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol, TypeVar
 
 from fanxing.facts import Fact
+from fanxing.feeds import Feed, RecordedWatermark
 from fanxing.institutions import Institution
 from fanxing.ledger import Entry, Transfer
 from fanxing.lending.application import Application
@@ -71,8 +72,8 @@ class ActivePolicy:
 
 
 Record = (
-    Institution | Merchant | Controller | RecordedPayment | Sighting | Fact | Decision | Application | CreditLine
-    | Loan | Transfer | Entry | Request | Quota | Artefact | GraphOfDay | ActivePolicy
+    Institution | Merchant | Controller | RecordedPayment | Sighting | Feed | RecordedWatermark | Fact | Decision
+    | Application | CreditLine | Loan | Transfer | Entry | Request | Quota | Artefact | GraphOfDay | ActivePolicy
 )  # fmt: skip
 """A Sighting is only ever answered, never committed: it is summed from the log."""
 R = TypeVar("R")
@@ -82,6 +83,8 @@ KEYS: dict[type, tuple[str, ...]] = {
     Merchant: ("merchant_id",),
     Controller: ("controller_token",),
     RecordedPayment: ("merchant_id", "payment_id"),
+    Feed: ("merchant_id", "channel"),
+    RecordedWatermark: ("merchant_id", "channel", "complete_through_us"),
     Fact: ("merchant_id", "fact_seq"),
     Decision: ("decision_id",),
     Application: ("application_id",),
@@ -100,6 +103,9 @@ KEYS: dict[type, tuple[str, ...]] = {
 ORDERS: dict[type, tuple[tuple[str, ...], ...]] = {
     Merchant: (("merchant_id",), ("controller_token", "merchant_id")),
     RecordedPayment: (("merchant_id", "merchant_seq"),),
+    Feed: (("merchant_id", "channel"),),
+    RecordedWatermark: (("merchant_id", "channel", "known_us", "complete_through_us"),),
+    Decision: (("merchant_id", "known_us", "decision_id"),),
     Fact: (("merchant_id", "fact_seq"),),
     Application: (("created_us", "application_id"), ("merchant_id", "created_us", "application_id")),
     CreditLine: (("created_us", "line_id"), ("merchant_id", "created_us", "line_id")),

@@ -7,19 +7,22 @@ from datetime import date
 
 import numpy as np
 
-from fanxing.errors import ProductUnavailable
+from fanxing.errors import FeedStale, ProductUnavailable
 from fanxing.facts import Fact, known_facts
+from fanxing.feeds import ALL_MERCHANTS, Feed, Watermark
 from fanxing.flows.find import find, not_found
-from fanxing.flows.moments import local_day, moment, tick_lending
+from fanxing.flows.moments import iso, local_day, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
 from fanxing.flows.record_fact import facts_query
+from fanxing.flows.watermarks import feeds_query, told_by
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import GRAPH_NAMES, catalogue_digest
 from fanxing.indicators.exposure import Exposure
 from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import PaymentHistory
+from fanxing.indicators.known_through import furthest_behind
 from fanxing.indicators.measure import measure
 from fanxing.institutions import Institution
 from fanxing.lending.line import CreditLine, LineState
@@ -54,6 +57,7 @@ class Dossier:
     merchant: Merchant
     controller: Controller
     history: PaymentHistory
+    feeds: tuple[Feed, ...]
     facts: tuple[Fact, ...]
     lines: tuple[CreditLine, ...]
     loans: tuple[Loan, ...]
@@ -101,6 +105,8 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
                 lines_query(merchant_id),
                 Range(Loan, ("merchant_id", "created_us", "loan_id"), prefix=(merchant_id,)),
                 Get(Quota, ((FUNDING,),)),
+                feeds_query(ALL_MERCHANTS),
+                feeds_query(merchant_id),
             )
         )
         merchant = answers.one(0, Merchant)
@@ -116,6 +122,7 @@ async def read_dossier(institution: Institution, merchant_id: str, world: World)
         merchant=merchant,
         controller=controller,
         history=history,
+        feeds=answers.many(6, Feed) + answers.many(7, Feed),
         facts=answers.many(2, Fact),
         lines=answers.many(3, CreditLine),
         loans=answers.many(4, Loan),
@@ -158,8 +165,9 @@ def measure_dossier(
     known_us: int,
     graph: PayerGraph | None,
     time_zone: str,
+    told: tuple[Watermark, ...],
 ) -> np.ndarray:
-    """These indicators: windows end at as_of_us, and only what was known by known_us counts."""
+    """These indicators: windows end at as_of_us, and only what was known by known_us counts, as `told` was by then."""
     return measure(
         names,
         dossier.merchant,
@@ -170,6 +178,7 @@ def measure_dossier(
         ask,
         as_of_us,
         dossier.merchant.time_zone or time_zone,
+        told,
     )
 
 
@@ -192,6 +201,7 @@ def _exposure(dossier: Dossier, as_of_us: int, known_us: int) -> Exposure:
         outstanding_fen=sum(loan.principal_fen for loan in dossier.loans if _owed(loan, known_us)),
         group_outstanding_fen=sum(line.limit_fen for line in group if line.state is not LineState.CLOSED),
         previous_limit_fen=max(recent, default=None),
+        last_limit_fen=next((line.limit_fen for line in reversed(dossier.lines) if line.created_us <= known_us), 0),
         instalments_paid_on_time=0,
         funder_headroom_fen=dossier.headroom_fen,
     )
@@ -217,24 +227,37 @@ async def decide_on(
     graph = None
     if not GRAPH_NAMES.isdisjoint(policy.reads):
         graph = await world.graphs.settled(institution, world.store, graph_day(institution, as_of_us, known_us))
+    history = dossier.history.known(known_us)
+    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
     started = world.cpu_time()
-    row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, institution.time_zone)
-    verdict = verdict_of(policy, row, dossier.merchant.category)
+    row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, institution.time_zone, told)
+    try:
+        verdict = verdict_of(policy, row, dossier.merchant.category)
+    except FeedStale as stale:
+        raise _with_feed(stale, furthest_behind(history, told, as_of_us)) from stale
     return Decision(
         decision_id=decision_id,
         merchant_id=dossier.merchant.merchant_id,
         as_of_us=as_of_us,
         known_us=known_us,
-        merchant_seq=dossier.history.known(known_us).through_seq,
+        merchant_seq=history.through_seq,
         fact_seq=max((fact.fact_seq for fact in dossier.facts if fact.known_us <= known_us), default=0),
         policy_digest=policy.digest,
         catalogue_digest=catalogue_digest(),
         core_digest=CORE_DIGEST,
         graph_digest=graph.digest if graph else "",
         row_digest=row_digest(row),
+        watermarks=told,
         verdict=verdict,
         cpu_micros=(world.cpu_time() - started) // 1000,
     )
+
+
+def _with_feed(stale: FeedStale, behind: Watermark | None) -> FeedStale:
+    """The error with the channel that is to be mended."""
+    assert behind is not None, "receipts are unknown since what some feed told"
+    through = iso(behind.complete_through_us)
+    return FeedStale(stale.message, **stale.metadata, channel=behind.channel, complete_through=through)
 
 
 def verdict_of(policy: Policy, row: np.ndarray, category: str) -> Verdict:

@@ -35,6 +35,7 @@ PLAIN: dict[str, Definition] = {
         ("payers_vouched_90d", "count", "known payers whom another cluster of merchants vouches for, 90 days", ZERO),
         ("days_since_last_payment", "day", "since the last payment of any kind", MISSING),
         ("days_since_first_payment", "day", "since the first payment of any kind", MISSING),
+        ("feed_lag_hours", "hour", "how long receipts have been unknown: since what the feeds in use told", MISSING),
         ("months_of_trade", "month", "since the first receipt, in months of 30.4375 days", ZERO),
         ("clean_receipts_30d_fen", "fen", "clean receipts per 30 days, of those aged 7 to 187 days", ZERO),
         ("sustainable_receipts_fen", "fen", "median clean month of up to six, per month", ZERO),
@@ -57,6 +58,7 @@ PLAIN: dict[str, Definition] = {
         ("outstanding_fen", "fen", "reserved and drawn here", ZERO),
         ("group_outstanding_fen", "fen", "limits of other merchants under the same controller", ZERO),
         ("previous_limit_fen", "fen", "highest line opened here in the last 30 days", MISSING),
+        ("last_limit_fen", "fen", "newest line opened here, whatever became of it", ZERO),
         ("instalments_paid_on_time", "count", "instalments paid on time here", ZERO),
         ("funder_headroom_fen", "fen", "what the funder can still lend; missing when not limited", MISSING),
     )

@@ -26,6 +26,7 @@ ROW = np.dtype(
         ("receipt", "i8"),  # of a refund: the place of the receipt that it sends back, or UNKNOWN
         ("payer", "i4"),  # place in `payers`, or UNKNOWN
         ("device", "i4"),  # place in `devices`, or UNKNOWN
+        ("channel", "i4"),  # place in `channels`
         ("account_age_days", "i4"),  # or UNKNOWN
         ("kind", "i1"),
         ("real_name", "i1"),  # 1, 0 or UNKNOWN
@@ -50,6 +51,7 @@ class _Buffer:
     payers: dict[str, int] = field(default_factory=dict)
     devices: dict[str, int] = field(default_factory=dict)
     salted: dict[bytes, np.ndarray] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
 
 
@@ -104,6 +106,16 @@ class PaymentHistory:
         """Places of device tokens; it may hold devices of later payments too."""
         return self._buffer.devices
 
+    @property
+    def channels(self) -> dict[str, int]:
+        """Places of channels; it may hold channels of later payments too."""
+        return self._buffer.channels
+
+    @property
+    def channel_names(self) -> list[str]:
+        """The channels of these payments, by place: places are given in the order of the log."""
+        return list(islice(self._buffer.channels, int(self.rows["channel"].max(initial=UNKNOWN)) + 1))
+
     def known(self, known_us: int) -> "PaymentHistory":
         """The payments that were known by then."""
         through = int(np.searchsorted(self.rows["known_us"], known_us, side="right"))
@@ -157,6 +169,7 @@ def _row(buffer: _Buffer, payment: RecordedPayment, place: int) -> tuple[int | b
         receipt,
         _place(buffer.payers, payment.payer_token),
         _place(buffer.devices, payment.device_token),
+        buffer.channels.setdefault(payment.channel, len(buffer.channels)),
         UNKNOWN if payment.payer_account_age_days is None else payment.payer_account_age_days,
         _KINDS[payment.kind],
         UNKNOWN if payment.payer_real_name is None else payment.payer_real_name,

@@ -1,13 +1,17 @@
 """measure: payments, facts and exposure as known -> the indicators asked for. Pure: equal inputs give equal bits."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fanxing.facts import Fact
+from fanxing.feeds import Watermark
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.evidence import evidence_of
 from fanxing.indicators.exposure import Exposure
 from fanxing.indicators.graph import NO_GRAPH, PayerGraph
 from fanxing.indicators.history import PaymentHistory
+from fanxing.indicators.known_through import known_through_us, lag_hours
 from fanxing.indicators.local_time import DAY_US, local_us
 from fanxing.indicators.reading import reading_of
 from fanxing.indicators.receipts import Receipts, clean_payments, shared_device_share
@@ -31,25 +35,29 @@ def measure(
     ask: Ask,
     as_of_us: int,
     time_zone: str,
+    told: Iterable[Watermark] = (),
 ) -> np.ndarray:
     """The indicators of these names: float64 (len(names),), NaN where missing.
 
-    `history` and `facts` hold what was known; payments dated after `as_of_us` (microseconds UTC) are left out here.
+    `history`, `facts` and `told` hold what was known; payments dated after `as_of_us` (microseconds UTC) are left out
+    here. Where receipts are known less far, what asks about the trade is asked as of the last moment that they are.
     """
     reading = reading_of(names)
-    today = int(local_us(np.array([as_of_us]), time_zone)[0] // DAY_US)
-    values: Values = {}
+    known_us = known_through_us(history, told, as_of_us)
+    trade_us = as_of_us if known_us is None else known_us
+    today, trade_day = (local_us(np.array([as_of_us, trade_us]), time_zone) // DAY_US).tolist()
+    values: Values = {"feed_lag_hours": None if known_us is None else lag_hours(as_of_us, known_us)}
     if reading.windowed:
-        state = state_of(history, merchant.controller_token, time_zone, as_of_us, b"")
-        values |= dict(zip(reading.windowed, reading.plan.answer(state, today).tolist(), strict=True))
+        state = state_of(history, merchant.controller_token, time_zone, trade_us, b"")
+        values |= dict(zip(reading.windowed, reading.plan.answer(state, trade_day).tolist(), strict=True))
     if reading.plain:
-        trade = clean_payments(history, as_of_us, time_zone)
-        values |= _ages(history, trade, as_of_us) | _made_of(values, trade) | _exposed(exposure)
+        trade = clean_payments(history, trade_us, time_zone)
+        values |= _ages(history, trade, trade_us) | _made_of(values, trade) | _exposed(exposure)
         values |= works(facts, merchant.frontage, today, ask.term_months) | debts(facts, today)
-        values["shared_device_share_90d"] = shared_device_share(merchant, history, trade, today)
+        values["shared_device_share_90d"] = shared_device_share(merchant, history, trade, trade_day)
         values |= _asked(ask, values)
     if reading.evidence:
-        values |= evidence_of(merchant, history, trade, graph or NO_GRAPH, today)
+        values |= evidence_of(merchant, history, trade, graph or NO_GRAPH, trade_day)
     row = [values[name] for name in names]
     return np.array([np.nan if value is None else value for value in row], "f8")
 
@@ -86,6 +94,7 @@ def _exposed(exposure: Exposure) -> Values:
         "outstanding_fen": exposure.outstanding_fen,
         "group_outstanding_fen": exposure.group_outstanding_fen,
         "previous_limit_fen": exposure.previous_limit_fen,
+        "last_limit_fen": exposure.last_limit_fen,
         "instalments_paid_on_time": exposure.instalments_paid_on_time,
         "funder_headroom_fen": exposure.funder_headroom_fen,
     }

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, get_type_hints
 
 from fanxing.facts import Fact
+from fanxing.feeds import Feed, RecordedWatermark
 from fanxing.flows.ports import (
     KEYS,
     ORDERS,
@@ -33,6 +34,8 @@ TABLE_NAMES: dict[type, str] = {
     Merchant: "merchants",
     Controller: "controllers",
     RecordedPayment: "payments",
+    Feed: "feeds",
+    RecordedWatermark: "watermarks",
     Fact: "facts",
     Decision: "decisions",
     Application: "applications",

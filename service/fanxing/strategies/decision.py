@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from fanxing.feeds import Watermark
 from fanxing.models.score import Score
 
 
@@ -79,7 +80,8 @@ class Verdict:
 class Decision:
     """A verdict on record: about whom, as of when, from which artefacts, at what cost. Times in microseconds UTC.
 
-    Equal inputs give equal decisions but for `cpu_micros`.
+    `watermarks`: what the channels of its payments were known to have told; whatever they tell later, this is what it
+    saw. Equal inputs give equal decisions but for `cpu_micros`.
     """
 
     decision_id: str
@@ -93,5 +95,6 @@ class Decision:
     core_digest: str
     graph_digest: str
     row_digest: str
+    watermarks: tuple[Watermark, ...]
     verdict: Verdict
     cpu_micros: int

@@ -17,6 +17,7 @@ from fanxing.wire import convert
 from fanxing.wire.merchants import moment_of
 from fanxing.wire.tariff import Tariff
 from fanxing.wire.tenant import INSTITUTION
+from fanxing.wire.watermarks import watermark_message
 
 _OUTCOMES = {
     Outcome.APPROVED: decision_pb2.OUTCOME_APPROVED,
@@ -81,6 +82,7 @@ def decision_message(decision: Decision, currency: str, tariff: Tariff) -> decis
         core_digest=decision.core_digest,
         row_digest=decision.row_digest,
         graph_digest=decision.graph_digest,
+        watermarks=map(watermark_message, decision.watermarks),
     )
     _add_grounds(message, decision, currency)
     message.cost.cpu_micros = decision.cpu_micros

@@ -49,6 +49,8 @@ TABLE: dict[type[e.FanxingError], tuple[grpc.StatusCode, str]] = {
     e.Contention: (S.ABORTED, "CONTENTION"),
     e.RailNotSimulated: (S.FAILED_PRECONDITION, "RAIL_NOT_SIMULATED"),
     e.ProductUnavailable: (S.INVALID_ARGUMENT, "PRODUCT_UNAVAILABLE"),
+    e.WatermarkBackwards: (S.FAILED_PRECONDITION, "WATERMARK_BACKWARDS"),
+    e.FeedStale: (S.FAILED_PRECONDITION, "FEED_STALE"),
 }
 DOMAIN = "fanxing"
 DETAILS_KEY = "grpc-status-details-bin"

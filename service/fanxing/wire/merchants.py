@@ -82,6 +82,7 @@ class MerchantServicer(merchant_service_pb2_grpc.MerchantServiceServicer):
             as_of=convert.timestamp(found.as_of_us),
             merchant_seq=found.merchant_seq,
             catalogue_digest=catalogue_digest(),
+            known_through=None if found.known_through_us is None else convert.timestamp(found.known_through_us),
         )
 
     async def RecordFact(

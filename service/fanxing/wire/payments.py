@@ -9,6 +9,7 @@ import grpc
 
 from fanxing.errors import FanxingError
 from fanxing.flows.record_payments import RecordPayments, Refusal, record_payments
+from fanxing.flows.record_watermark import RecordWatermark, list_feeds, record_watermark
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.payments import CodeKind, Instrument, Payment, PaymentKind
@@ -16,8 +17,10 @@ from fanxing.v1 import payment_pb2, payment_service_pb2, payment_service_pb2_grp
 from fanxing.wire import convert
 from fanxing.wire.errors import reason_of
 from fanxing.wire.interceptors import check
+from fanxing.wire.merchants import moment_of
 from fanxing.wire.plain_rules import keeps
 from fanxing.wire.tenant import INSTITUTION
+from fanxing.wire.watermarks import feed_message, watermark
 
 _keeps = keeps(payment_pb2.Payment.DESCRIPTOR)
 REPORTED_MAX = 1000
@@ -76,6 +79,24 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
             total.refused.extend(_refusals(refused[: REPORTED_MAX - len(total.refused)]))
         return total
 
+    async def RecordWatermark(
+        self, request: payment_service_pb2.RecordWatermarkRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> payment_service_pb2.RecordWatermarkResponse:
+        command = RecordWatermark(
+            request_id=request.request_id,
+            watermark=watermark(request.watermark, "watermark.complete_through"),
+            merchant_ids=tuple(request.merchant_ids),
+            effective_us=moment_of(request, "effective_time"),
+        )
+        feeds = await record_watermark(INSTITUTION.get(), command, self._world)
+        return payment_service_pb2.RecordWatermarkResponse(feeds=map(feed_message, feeds))
+
+    async def ListFeeds(
+        self, request: payment_service_pb2.ListFeedsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> payment_service_pb2.ListFeedsResponse:
+        feeds = await list_feeds(INSTITUTION.get(), request.merchant_id, self._world)
+        return payment_service_pb2.ListFeedsResponse(feeds=map(feed_message, feeds))
+
     async def _record(
         self,
         request: payment_service_pb2.RecordPaymentBatchRequest | payment_service_pb2.RecordPaymentsRequest,
@@ -83,9 +104,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
     ) -> tuple[int, int, list[Refusal], list[Refusal]]:
         institution = INSTITUTION.get()
         payments, malformed = _plain(institution, request.payments, first)
-        effective_us = convert.micros(request.effective_time, "effective_time") if request.HasField(
-            "effective_time") else None  # fmt: skip
-        command = RecordPayments(payments=tuple(payments), effective_us=effective_us)
+        command = RecordPayments(payments=tuple(payments), effective_us=moment_of(request, "effective_time"))
         outcome = await record_payments(institution, command, self._world)
         refused = sorted([*malformed, *outcome.refused], key=lambda refusal: refusal.index)
         return outcome.accepted, outcome.duplicates, list(outcome.conflicts), refused

@@ -12,7 +12,7 @@ $$;
 GRANT USAGE ON SCHEMA public TO fanxing_app;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO fanxing_app;
 REVOKE INSERT ON migrations FROM fanxing_app;
-GRANT UPDATE ON merchants, controllers, applications, credit_lines, loans, transfers, quotas, active_policies TO fanxing_app;
+GRANT UPDATE ON merchants, controllers, feeds, applications, credit_lines, loans, transfers, quotas, active_policies TO fanxing_app;
 
 -- Rows of another institution do not exist for a unit of work, the owner's own included. The table of institutions
 -- itself stays open: a service reads at its start which there are.
@@ -21,7 +21,7 @@ DECLARE
     guarded text;
 BEGIN
     FOREACH guarded IN ARRAY ARRAY[
-        'merchants', 'controllers', 'payments', 'facts', 'decisions', 'applications', 'credit_lines',
+        'merchants', 'controllers', 'payments', 'feeds', 'watermarks', 'facts', 'decisions', 'applications', 'credit_lines',
         'loans', 'transfers', 'entries', 'requests', 'quotas', 'artefacts', 'graph_days', 'active_policies'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', guarded);

@@ -1,5 +1,5 @@
 -- Every table begins with the institution, and so does every key and index. Amounts are fen, times are
--- microseconds since 1970 UTC. Payments and entries are only ever appended.
+-- microseconds since 1970 UTC. Payments, watermarks and entries are only ever appended.
 
 CREATE TABLE institutions (
     institution_id TEXT NOT NULL,
@@ -68,6 +68,27 @@ CREATE TABLE payments (
 
 CREATE UNIQUE INDEX payments_by_merchant ON payments (institution_id, merchant_id, merchant_seq);
 
+CREATE TABLE feeds (
+    institution_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    complete_through_us INTEGER NOT NULL,
+    merchant_id TEXT NOT NULL,
+    known_us INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (institution_id, merchant_id, channel)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE watermarks (
+    institution_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    complete_through_us INTEGER NOT NULL,
+    merchant_id TEXT NOT NULL,
+    known_us INTEGER NOT NULL,
+    PRIMARY KEY (institution_id, merchant_id, channel, complete_through_us)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX watermarks_by_known ON watermarks (institution_id, merchant_id, channel, known_us, complete_through_us);
+
 CREATE TABLE facts (
     institution_id TEXT NOT NULL,
     fact_id TEXT NOT NULL,
@@ -99,10 +120,13 @@ CREATE TABLE decisions (
     core_digest TEXT NOT NULL,
     graph_digest TEXT NOT NULL,
     row_digest TEXT NOT NULL,
+    watermarks TEXT NOT NULL,
     verdict TEXT NOT NULL,
     cpu_micros INTEGER NOT NULL,
     PRIMARY KEY (institution_id, decision_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX decisions_by_merchant ON decisions (institution_id, merchant_id, known_us, decision_id);
 
 CREATE TABLE applications (
     institution_id TEXT NOT NULL,

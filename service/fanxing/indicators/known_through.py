@@ -1,0 +1,42 @@
+"""Through when a merchant's receipts are known: what its channels have told, and which of them it uses."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fanxing.feeds import Watermark
+from fanxing.indicators.history import PaymentHistory
+from fanxing.indicators.local_time import DAY_US
+
+IN_USE_DAYS = 187
+"""A channel is in use so long after its newest payment: the limit reads no older ones."""
+HOUR_US = 3_600_000_000
+
+
+def furthest_behind(history: PaymentHistory, told: Iterable[Watermark], as_of_us: int) -> Watermark | None:
+    """The earliest watermark of the channels in use; None where none of them has told any.
+
+    A channel that has never told says nothing of what is missing: its payments are taken as known.
+    """
+    used = [each for each in told if _in_use(history, each.channel, as_of_us)]
+    return min(used, key=lambda each: each.complete_through_us, default=None)
+
+
+def known_through_us(history: PaymentHistory, told: Iterable[Watermark], as_of_us: int) -> int | None:
+    """The last moment, no later than `as_of_us`, through which receipts are known; None where no channel has told."""
+    behind = furthest_behind(history, told, as_of_us)
+    return None if behind is None else min(as_of_us, behind.complete_through_us)
+
+
+def lag_hours(as_of_us: int, through_us: int) -> float:
+    """How long receipts have been unknown."""
+    return (as_of_us - through_us) / HOUR_US
+
+
+def _in_use(history: PaymentHistory, channel: str, as_of_us: int) -> bool:
+    place = history.channels.get(channel)
+    if place is None:
+        return False
+    occurred_us = history.rows["occurred_us"]
+    mine = (history.rows["channel"] == place) & (occurred_us <= as_of_us)
+    return bool(np.any(mine & (occurred_us > as_of_us - IN_USE_DAYS * DAY_US)))

@@ -1,0 +1,167 @@
+"""What a decision saw of the feeds stays so: told late, dated back, told meanwhile, or by another process."""
+
+from datetime import date
+
+import pytest
+from tests.served import DAY_US, payment, served
+from tests.watermark_calls import HOUR_US, inputs, known, recomputed, score, score_request, seen, tell
+from tests.wire.test_as_known import Restarted
+
+from fanxing.institutions import Clock
+from fanxing.store.open import open_store
+from fanxing.strategies.decision import Decision
+from fanxing.wire import convert
+
+
+@pytest.fixture(params=Clock)
+async def bank(request, address, tmp_path, policy_directory):
+    """A shop that is paid by two channels, and whose payers are known elsewhere."""
+    store = await open_store(**address)
+    async with served(tmp_path, policy_directory, store=store, clock=request.param) as service:
+        await service.register()
+        await service.trade(days=60, payers=60, per_day=3)
+        service.clock.us += DAY_US
+        service.noon = now = service.clock.us
+        paid = [
+            payment("m1", f"{channel}-{day}", now - day * DAY_US, channel=channel, payer_token=f"payer-{day}")
+            for channel in ("qr", "bank")
+            for day in range(1, 40)
+        ]
+        assert (await service.record(*paid)).accepted == len(paid)
+        yield service
+    await store.close()
+
+
+async def test_a_stored_decision_is_computed_again_to_the_bit(bank):
+    now = bank.clock.us
+    await tell(bank, now - 30 * HOUR_US, "qr")
+    await tell(bank, now - HOUR_US, "bank")
+    await tell(bank, now - 20 * HOUR_US, "qr", ["m1"])
+    decision = await score(bank)
+    assert seen(decision) == [("bank", now - HOUR_US), ("qr", now - 20 * HOUR_US)]
+    assert decision.merchant_seq == 180 + 78
+    before = await known(bank, decision.as_of, decision.known_at)
+    assert before[1] == now - 20 * HOUR_US
+    bank.clock.us += DAY_US
+    await tell(bank, now, "qr")
+    await tell(bank, now, "bank", ["m1"])
+    async with Restarted(bank) as again:
+        for service in (bank, again):
+            assert await recomputed(service, decision) == inputs(decision)
+            assert await known(service, decision.as_of, decision.known_at) == before
+    assert (await known(bank, decision.as_of, convert.timestamp(bank.clock.us)))[1] == now
+
+
+async def test_a_late_watermark_does_not_change_an_earlier_decision_as_known(bank):
+    decision = await score(bank)
+    assert seen(decision) == []
+    before = await known(bank, decision.as_of, decision.known_at)
+    await tell(bank, bank.clock.us - 3 * DAY_US, "qr")  # by a clock that stands where the decision's does
+    assert await recomputed(bank, decision) == inputs(decision)
+    assert await known(bank, decision.as_of, decision.known_at) == before
+    bank.clock.us += 1_000_000
+    later = await score(bank)
+    assert seen(later) == [("qr", bank.noon - 3 * DAY_US)]
+    assert await recomputed(bank, later) == inputs(later) != inputs(decision)
+    assert await recomputed(bank, decision) == inputs(decision)
+
+
+@pytest.mark.parametrize("bank", [Clock.CALLER], indirect=True)
+async def test_a_watermark_dated_back_is_known_to_no_decision_of_before_it_was_told(bank):
+    now = bank.clock.us
+    bank.clock.us += 5 * DAY_US
+    early = await score(bank)
+    bank.clock.us = now
+    await tell(bank, now - HOUR_US, "qr")
+    bank.clock.us += 6 * DAY_US
+    assert await recomputed(bank, early) == inputs(early)
+    assert (await known(bank, early.as_of, convert.timestamp(now + DAY_US)))[1] is None
+    assert (await known(bank, early.as_of, convert.timestamp(bank.clock.us)))[1] == now - HOUR_US
+
+
+async def test_a_feed_whose_clock_stands_ahead_is_seen_when_that_time_comes(bank):
+    bank.clock.us -= HOUR_US
+    await tell(bank, bank.clock.us - 3 * DAY_US, "qr")
+    bank.clock.us += HOUR_US
+    now = bank.clock.us
+    await tell(bank, now - 2 * DAY_US, "qr")
+    bank.clock.us += 3 * DAY_US
+    await tell(bank, now + 2 * DAY_US, "qr")
+    bank.clock.us = now
+    decision = await score(bank)
+    assert seen(decision) == [("qr", now - 2 * DAY_US)]
+    bank.clock.us += 4 * DAY_US
+    assert await recomputed(bank, decision) == inputs(decision)
+    later = await score(bank)
+    assert seen(later) == [("qr", now + 2 * DAY_US)]
+
+
+class Meanwhile:
+    """A store before whose next commit of a decision something else happens."""
+
+    def __init__(self, store):
+        self._store, self.then = store, None
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def commit(self, institution_id, changes):
+        then = self.then
+        if then and any(isinstance(each, Decision) for each in changes.inserts):
+            self.then = None
+            await then()
+        return await self._store.commit(institution_id, changes)
+
+
+@pytest.mark.parametrize("clock", Clock)
+async def test_what_is_told_while_a_decision_is_made_is_not_in_it_for_ever(address, tmp_path, policy_directory, clock):
+    store = Meanwhile(await open_store(**address))
+    async with served(tmp_path, policy_directory, store=store, clock=clock) as service:
+        await service.register()
+        await service.trade(days=20, payers=20, per_day=2, vouched=False)
+        now = service.clock.us
+        await tell(service, now - 40 * HOUR_US)
+        store.then = lambda: tell(service, now - HOUR_US)
+        decision = await score(service)
+        assert (store.then, seen(decision)) == (None, [("", now - 40 * HOUR_US)])
+        service.clock.us += 1_000_000
+        assert await recomputed(service, decision) == inputs(decision)
+        assert seen(await score(service)) == [("", now - HOUR_US)]
+    await store.close()
+
+
+async def test_payments_told_of_while_a_decision_is_made_are_in_it_with_their_watermark_or_neither_is(
+    tmp_path, policy_directory
+):
+    store = Meanwhile(await open_store("memory:"))
+    async with served(tmp_path, policy_directory, store=store) as service:
+        await service.register()
+        await service.trade(days=20, payers=20, per_day=2, vouched=False)
+
+        async def recorded_and_told():
+            await service.record(payment("m1", "meanwhile", service.clock.us - HOUR_US))
+            await tell(service, service.clock.us)
+
+        store.then = recorded_and_told
+        decision = await score(service)
+        assert (decision.merchant_seq, seen(decision)) == (41, [("", service.clock.us)])
+        assert await recomputed(service, decision) == inputs(decision)
+
+
+async def test_a_request_of_a_decision_repeated_after_the_feed_moved_on_is_the_same_decision(bank):
+    await tell(bank, bank.clock.us - HOUR_US, "qr")
+    request = score_request(bank)
+    decision = (await bank.lending.Score(request)).decision
+    await tell(bank, bank.clock.us, "qr")
+    assert (await bank.lending.Score(request)).decision == decision
+
+
+async def test_a_shop_that_opens_later_is_told_for_with_all_others(bank):
+    now = bank.clock.us
+    await tell(bank, now - HOUR_US, "qr")
+    await bank.register("m2", opened_on=convert.date_message(date(2026, 9, 1)))
+    assert seen(await score(bank, "m2")) == []
+    await bank.record(payment("m2", "p1", now - 2 * HOUR_US, channel="qr"))
+    decision = await score(bank, "m2")
+    assert seen(decision) == [("qr", now - HOUR_US)]
+    assert await recomputed(bank, decision) == inputs(decision)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.told_graph import told_graph
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
+from fanxing.feeds import Watermark
 from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
@@ -24,7 +25,7 @@ from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
 from fanxing.payments import CodeKind, Instrument, PaymentKind, RecordedPayment
 from fanxing.settings import TOWN_POLICY
-from fanxing.strategies.limit import READS, limit
+from fanxing.strategies.limit import FEED_LAG_READS, READS, limit
 from fanxing.strategies.policy import load_policy
 from fanxing.town.world import HOUR_US, TIME_ZONE, build_town, day_us
 from fanxing.training.town import graph_of, logs_of
@@ -38,7 +39,7 @@ NOW_US = (TODAY - date(1970, 1, 1)).days * DAY_US + 3 * HOUR_US
 ASK = Ask(requested_fen=None, term_months=12)
 VOUCHING = {f"payer-{number}": tuple(range(number % 4 + 1)) for number in range(8)}
 PAYERS = ("", "owner", "stranger", *VOUCHING)
-READ = READS | {"sustainable_receipts_fen", "receipts_month_fen", "clean_receipts_30d_fen"}
+READ = READS | FEED_LAG_READS | {"sustainable_receipts_fen", "receipts_month_fen", "clean_receipts_30d_fen"}
 TRADE_CAPS = {"breadth", "capacity", "turnover"}
 
 
@@ -82,6 +83,7 @@ EXPOSURES = st.builds(
     outstanding_fen=st.just(0),
     group_outstanding_fen=st.sampled_from([0, 9_900_000]),
     previous_limit_fen=st.sampled_from([None, None, 90_000]),
+    last_limit_fen=st.sampled_from([0, 90_000]),
     instalments_paid_on_time=st.integers(0, 3),
     funder_headroom_fen=st.sampled_from([None, None, 150_000]),
 )
@@ -90,6 +92,8 @@ AGES_US = (
     | st.integers(7 * DAY_US, 187 * DAY_US)
     | st.integers(-DAY_US, 400 * DAY_US)
 )
+LAGS_US = st.sampled_from([None, None, 0, 2 * DAY_US, 2 * DAY_US + 1, 7 * DAY_US, 30 * DAY_US])
+"""How far the feed is behind; None: it has never told. A channel's first receipt would bring its lag with it."""
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 8_000, 8_001]) | st.integers(1, 3_000_000)
 
 
@@ -148,14 +152,17 @@ def logs(draw):
 @st.composite
 def trades(draw):
     known = {"facts": draw(FACTS), "exposure": draw(EXPOSURES), "pd_upper": draw(st.sampled_from([0.01, 0.05, 0.079]))}
-    return known | {"shop": shop(draw(st.sampled_from([0, 66, 67, 68, 150, 400]))), "log": draw(logs())}
+    log, lag_us = draw(logs()), draw(LAGS_US)
+    in_use = any(0 <= NOW_US - each.occurred_us < 187 * DAY_US for each in log)
+    told = [Watermark(channel="", complete_through_us=NOW_US - lag_us)] if in_use and lag_us is not None else []
+    return known | {"shop": shop(draw(st.sampled_from([0, 66, 67, 68, 150, 400]))), "log": log, "told": told}
 
 
 def measured(trade, log):
     """What the limit reads of the row."""
     numbered = [replace(each, merchant_seq=seq) for seq, each in enumerate(log, 1)]
     graph = told_graph({"shop": 0}, VOUCHING)
-    rest = graph, trade["exposure"], ASK, NOW_US, TIME_ZONE
+    rest = graph, trade["exposure"], ASK, NOW_US, TIME_ZONE, trade["told"]
     row = measure(STANDARD, trade["shop"], fold(EMPTY, numbered), trade["facts"], *rest)
     return {name: value for name, value in present(row).items() if name in READ}
 
@@ -210,7 +217,7 @@ def test_a_payment_split_in_two_does_not_move_a_bit_of_what_the_limit_reads(trad
     [(300, 0, 1), (500, 0, 299), (8_001, 0, 8_000), (20_000, 0, 8_000), (1_000, 500, 500), (1_000, 600, 600)],
 )
 def test_a_split_passes_neither_the_smallest_nor_the_largest_sum_nor_the_half_sent_back(fen, back, part):
-    trade = {"facts": (), "exposure": NOTHING_DRAWN, "shop": shop(400)}
+    trade = {"facts": (), "exposure": NOTHING_DRAWN, "shop": shop(400), "told": ()}
     refund = payment("r", "payer-3", max(back, 1), 19 * DAY_US, kind=PaymentKind.REFUND, refund_of="p")
     rest = [refund] if back else []
     whole = [payment("p", "payer-3", fen, 20 * DAY_US)]
@@ -275,7 +282,7 @@ def town_limit(merchant, history, graph, at_us):
 
 def test_a_payer_on_the_merchants_own_device_is_a_flag_and_takes_back_what_it_gave():
     """Frozen in (A): whoever pays with the till's own device is no genuine payer, and its receipts count no more."""
-    trade = {"facts": (REPORT,), "exposure": NOTHING_DRAWN, "pd_upper": 0.01, "shop": shop(400)}
+    trade = {"facts": (REPORT,), "exposure": NOTHING_DRAWN, "pd_upper": 0.01, "shop": shop(400), "told": ()}
     log = [payment(f"p{age}", "payer-5", 8_000, age * DAY_US) for age in range(187)]
     till = payment("till", "payer-5", 8_000, 20 * DAY_US, device_token="till")
     assert caps_and_limit(FINE, trade, measured(trade, log))[1] > 0

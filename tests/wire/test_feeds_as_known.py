@@ -3,11 +3,13 @@
 from datetime import date
 
 import pytest
-from tests.served import DAY_US, payment, served
+from tests.served import DAY_US, payment, refused, served
 from tests.watermark_calls import HOUR_US, inputs, known, recomputed, score, score_request, seen, tell
 from tests.wire.test_as_known import Restarted
 
+from fanxing.flows.ports import Range
 from fanxing.institutions import Clock
+from fanxing.lending.line import CreditLine
 from fanxing.store.open import open_store
 from fanxing.strategies.decision import Decision
 from fanxing.wire import convert
@@ -146,6 +148,43 @@ async def test_payments_told_of_while_a_decision_is_made_are_in_it_with_their_wa
         decision = await score(service)
         assert (decision.merchant_seq, seen(decision)) == (41, [("", service.clock.us)])
         assert await recomputed(service, decision) == inputs(decision)
+
+
+async def test_of_two_channels_one_falls_silent(bank):
+    now = bank.clock.us
+    for hours in range(0, 8 * 24, 12):
+        bank.clock.us = now + hours * HOUR_US
+        await tell(bank, bank.clock.us, "qr")
+        if hours <= 24:
+            await tell(bank, bank.clock.us, "bank")
+    values, through = await known(bank, convert.timestamp(bank.clock.us), convert.timestamp(bank.clock.us))
+    assert through == now + 24 * HOUR_US
+    (lag,) = [value for name, value in values.items() if name == "feed_lag_hours"]
+    assert lag == inputs(await score(bank))["feed_lag_hours"]
+    bank.clock.us = now + (24 + 168) * HOUR_US + 1
+    await tell(bank, bank.clock.us, "qr")
+    assert (await refused(score(bank))).metadata["channel"] == "bank"
+
+
+async def test_after_two_days_a_line_is_offered_up_to_the_last_one_and_not_beyond(tmp_path, policy_directory):
+    async with served(tmp_path, policy_directory) as service:
+        await service.register()
+        await service.trade(days=90, payers=60, per_day=4)
+        await tell(service, service.clock.us)
+        service.clock.us += 2 * DAY_US
+        free = await score(service)
+        service.clock.us += 1
+        first = await score(service)
+        assert (free.limit.units > 0, first.limit.units) == (True, 0)
+        assert "FEED_BEHIND" in [reason.code for reason in first.reasons]
+        await tell(service, service.clock.us)
+        line = await service.line(requested_amount={"currency_code": "CNY", "units": 800})
+        service.clock.us += 2 * DAY_US + 1
+        amounts = {cap.name: cap.amount.units for cap in (await score(service)).caps}
+        assert amounts["no_increase"] == line.limit.units == 800
+        query = Range(CreditLine, ("merchant_id", "created_us", "line_id"), prefix=("m1",))
+        ((held,),) = await service.world.store.read("demo", query)
+        assert held.limit_fen == 80_000
 
 
 async def test_a_request_of_a_decision_repeated_after_the_feed_moved_on_is_the_same_decision(bank):

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import grpc
 import pytest
-from tests.served import DAY_US, refused, served
-from tests.watermark_calls import HOUR_US, feeds, tell, telling
+from tests.served import DAY_US, payment, refused, served
+from tests.watermark_calls import HOUR_US, feeds, score, tell, telling
 from tests.wire.test_store_faults import DONE, GONE, LOST, BreakingStore
 from tests.wire.test_tenants import open_banks
 
@@ -14,9 +14,12 @@ from fanxing.errors import OutcomeUnknown, StoreUnavailable
 from fanxing.feeds import RecordedWatermark
 from fanxing.flows.ports import Range
 from fanxing.store.open import open_store
+from fanxing.strategies.decision import Decision
+from fanxing.v1 import decision_service_pb2, lending_service_pb2
 from fanxing.wire import convert
 
 STATUS = grpc.StatusCode
+DECISIONS = ("merchant_id", "known_us", "decision_id")
 ORDER = ("merchant_id", "channel", "known_us", "complete_through_us")
 
 
@@ -206,6 +209,29 @@ async def test_wherever_the_store_breaks_the_same_telling_again_is_told_once(
                 assert len(await log(service, "qr", shop)) == step + 1
             met.add(store.met)
         assert met == {None, StoreUnavailable} | (set() if how is GONE else {OutcomeUnknown})
+
+
+async def test_a_stale_feed_stops_decisions_by_name_and_leaves_nothing_behind(service):
+    await service.register()
+    await service.trade()
+    service.clock.us += 10 * DAY_US
+    now = service.clock.us
+    await tell(service, now - 7 * DAY_US - 1, "")
+    application = service.application()
+    for call in (service.lending.Apply(application), score(service)):
+        said = await refused(call)
+        assert (said.status, said.reason) == (STATUS.FAILED_PRECONDITION, "FEED_STALE")
+        assert said.metadata["channel"] == ""
+        assert (
+            said.metadata["complete_through"] == convert.timestamp(now - 7 * DAY_US - 1).ToJsonString()[:-1] + "+00:00"
+        )
+    given = decision_service_pb2.EvaluateRequest(indicators={"feed_lag_hours": 168.1}, category="canteen")
+    assert (await refused(service.decisions.Evaluate(given))).reason == "FEED_STALE"
+    assert not (await service.lending.ListApplications(lending_service_pb2.ListApplicationsRequest())).applications
+    assert await service.world.store.read("demo", Range(Decision, DECISIONS, prefix=("m1",))) == ((),)
+    await service.record(payment("m1", "again", now - HOUR_US))
+    await tell(service, now, "")
+    assert (await service.lending.Apply(application)).application.HasField("offer")
 
 
 async def test_a_feed_of_another_institution_is_another_feed_and_its_merchants_are_not_found(

@@ -58,11 +58,26 @@ class StepUp:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class FeedLag:
+    """Where receipts have been unknown for more than so many hours: no increase, and then no decision."""
+
+    no_increase_hours: Positive
+    no_decision_hours: Positive
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "FeedLag":
+        if self.no_increase_hours > self.no_decision_hours:
+            raise ValueError("no_increase_hours must not be above no_decision_hours")
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
 class LimitRules:
     """Constants of the limit (limit-and-price 6 to 14). A rule that is absent does not cap.
 
     `receipts`: the indicator that stands for sustainable receipts a month. `unknown_receipts_fen`: what may be lent
-    when no payment is younger than `stale_days`, so that receipts are unknown and not zero.
+    when receipts have been unknown for more than `stale_days`: those that the feeds tell, where they do and `feed_lag`
+    has the policy read it, else those without any payment.
     """
 
     pd_model: str
@@ -87,6 +102,7 @@ class LimitRules:
     credit_report_not_asked_fen: Fen | None = None
     new_trade: NewTrade | None = None
     step_up: StepUp | None = None
+    feed_lag: FeedLag | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -137,6 +153,7 @@ CAP_REASONS = frozenset(
         "CREDIT_REPORT_NOT_ASKED",
         "NEW_TRADE",
         "STEP_UP",
+        "FEED_BEHIND",
         "REQUESTED_AMOUNT",
         "WORKS_NEARBY",
         "PRICE_ABOVE_CAP",

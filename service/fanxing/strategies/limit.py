@@ -28,6 +28,8 @@ READS = frozenset(
     }
 )
 """What the limit reads of the row besides rules.receipts."""
+FEED_LAG_READS = frozenset({"feed_lag_hours", "last_limit_fen"})
+"""What it reads as well where rules.feed_lag is there."""
 Values = Mapping[str, float]
 
 
@@ -72,7 +74,7 @@ def _caps(
     risk = risk_factor(rules, pd_upper)
     if risk == 0:
         yield "risk", 0, "RISK"
-    if values.get("days_since_last_payment", math.inf) > rules.stale_days:
+    if _unknown_days(values) > rules.stale_days:
         yield "unknown_receipts", round(risk * rules.unknown_receipts_fen), "RECEIPTS_UNKNOWN"
     else:
         thin = min(1.0, rules.thin_base + rules.thin_per_month * values.get("months_of_trade", 0.0))
@@ -84,6 +86,13 @@ def _caps(
             turnover = rules.turnover_months * values.get(rules.receipts, 0.0) - values.get("debt_outside_fen", 0.0)
             yield "turnover", round(turnover), "TURNOVER"
     yield from _fixed(rules, values)
+
+
+def _unknown_days(values: Values) -> float:
+    """For how long receipts have been unknown. Without a feed that tells, silence is all that there is to go by."""
+    if "feed_lag_hours" in values:
+        return values["feed_lag_hours"] / 24
+    return values.get("days_since_last_payment", math.inf)
 
 
 def _fixed(rules: LimitRules, values: Values) -> Iterator[tuple[str, int, str]]:
@@ -102,5 +111,7 @@ def _fixed(rules: LimitRules, values: Values) -> Iterator[tuple[str, int, str]]:
         yield "step_up", round(rules.step_up.factor * before), "STEP_UP"
         if values.get("instalments_paid_on_time", 0.0) < rules.step_up.instalments:
             yield "step_up_unproven", round(max(before, rules.step_up.free_fen)), "STEP_UP"
+    if rules.feed_lag is not None and values.get("feed_lag_hours", 0.0) > rules.feed_lag.no_increase_hours:
+        yield "no_increase", round(values.get("last_limit_fen", 0.0)), "FEED_BEHIND"
     if "requested_amount_fen" in values:
         yield "requested", round(values["requested_amount_fen"]), "REQUESTED_AMOUNT"

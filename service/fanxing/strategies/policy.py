@@ -53,6 +53,8 @@ class Policy:
         read = limit_rules.READS | {self.constants.limit.receipts, "requested_term_months"}
         if self.constants.limit.breadth is None:
             read -= {"evidence_b"}
+        if self.constants.limit.feed_lag is not None:
+            read |= limit_rules.FEED_LAG_READS
         read |= {column for model in self.models for column in model.card.columns}
         read |= {name for strategy in self.strategies for name in strategy.reads}
         return tuple(sorted(read))

@@ -34,6 +34,8 @@ def test_the_verbs_are_there():
         "indicator compute",
         "indicator export",
         "merchant record",
+        "feed record",
+        "feed list",
         "apply",
         "score",
         "application cancel",

@@ -2,7 +2,19 @@
 
 import typer
 
-from fanxing.commands import applying, decision, fact, importing, indicator, line, loan, merchant, playing, replaying
+from fanxing.commands import (
+    applying,
+    decision,
+    fact,
+    feed,
+    importing,
+    indicator,
+    line,
+    loan,
+    merchant,
+    playing,
+    replaying,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(playing.app, name="town")
     app.add_typer(merchant.app, name="merchant")
     app.add_typer(importing.app, name="import")
+    app.add_typer(feed.app, name="feed")
     app.add_typer(fact.app, name="fact")
     app.add_typer(indicator.app, name="indicator")
     app.command()(applying.apply)

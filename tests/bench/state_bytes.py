@@ -1,8 +1,8 @@
 """`python -m tests.bench.state_bytes FEEDS...`: bytes a merchant, of the log and of the state, over a year.
 
 FEEDS is a folder that `fanxing town make` or `fanxing town koubei` wrote. Of every so many merchants the last 365 days
-are taken: the state as the service keeps it, and the log as SQLite stores it, with its payment ids told apart. Also what
-windowed indicators say of a merchant four months after it began.
+are taken: the state as the service keeps it, and the log as SQLite stores it, with its payment ids told apart. Also
+what windowed indicators say of a merchant four months after it began.
 """
 
 import asyncio

@@ -14,6 +14,7 @@ from functools import cache
 
 import duckdb
 import pyarrow as pa
+from tests.holiday_table import days_off
 from tests.indicator_sql_text import (
     CHOSEN,
     DAYS,
@@ -51,6 +52,7 @@ COLUMNS = pa.schema(
     }
 )
 """What is read of fanxing.payments.RecordedPayment."""
+HOLIDAYS = pa.table({"day": days_off()})
 
 _FACET = "|".join(FACETS)
 _NAME = re.compile(
@@ -162,6 +164,7 @@ class Merchant:
         self._duck = duckdb.connect(config={"threads": 1})
         columns = {name: [getattr(each, name) for each in payments] for name in COLUMNS.names}
         self._keep("payments", pa.table(columns, schema=COLUMNS))
+        self._keep("holidays", HOLIDAYS)
 
     def answers(self, names, as_of_us: int, known_us: int) -> dict[str, float]:
         """The value of each indicator, NaN where missing."""

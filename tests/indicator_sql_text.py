@@ -28,6 +28,7 @@ Of equal local times the one that was known earlier comes first, then the one of
 FACETS = {
     "workday": "isodow(day) <= 5",
     "weekend": "isodow(day) >= 6",
+    "holiday": "day IN (SELECT day FROM holidays)",
     "night": "hour < 6",
     "morning": "hour >= 6 AND hour < 11",
     "noon": "hour >= 11 AND hour < 14",

@@ -18,7 +18,8 @@ typedef struct {
 #define AMOUNT_LARGE ((1u << 26) - 1)
 #define CUTS 5
 
-/* Bits of facets that decoding needs or gives. Amounts from amount_cuts[k] to the next have amount_facets[k + 1]. */
+/* Bits of facets that decoding needs or gives. Amounts from amount_cuts[k] to the next have amount_facets[k + 1]; days
+   older than day_facets tells are as its last week. */
 typedef struct {
     int32_t today;
     int64_t days, round_fen;
@@ -173,7 +174,7 @@ static const char *decode(
         if (day > marks->today) break; /* a clock put back over midnight: such rows stand last, and are of no window yet */
         int32_t age = (int32_t)(marks->today - day);
         if (*first_age < 0 && pair[1]) *first_age = age;
-        uint64_t of_day = marks->day_facets[age % marks->days]; /* weeks repeat */
+        uint64_t of_day = marks->day_facets[age < marks->days ? age : marks->days - 7 + (age - marks->days) % 7];
         for (uint32_t end = row + pair[1]; row < end; row++)
             decode_row(&reader, marks, row, of_day, header->payers, seen, streams);
         end_day(streams, age);

@@ -106,6 +106,7 @@ class InDuckDB:
         self._moments, self._controller = moments, controller
         columns = {name: [getattr(each, name) for each in payments] for name in sql.COLUMNS.names}
         self._keep("payments", pa.table(columns, schema=sql.COLUMNS))
+        self._keep("holidays", sql.HOLIDAYS)
         asked = [sql.question_of(name) for name in names]
         needed = sql.needs_of(asked)
         self._cut = sql.cut_of([each for _, each, _ in needed], today)

@@ -15,6 +15,7 @@ from polars import col
 from tests import indicator_sql as sql
 from tests import indicator_sql_text as text
 from tests.bench.indicators_in_duckdb import ADDED, ORDERED, STATISTICS, Values, slices_of
+from tests.holiday_table import days_off
 
 HOURS = {
     "night": (0, 6),
@@ -70,6 +71,7 @@ def facets(controller: str) -> dict[str, pl.Expr]:
     return {
         "workday": col("local").dt.weekday() <= 5,
         "weekend": col("local").dt.weekday() >= 6,
+        "holiday": col("day").is_in(days_off()),
         **{name: col("hour").is_between(first, last, closed="left") for name, (first, last) in HOURS.items()},
         **{name: col("amount_fen").is_between(first, last, closed="left") for name, (first, last) in AMOUNTS.items()},
         "round": col("amount_fen") % 1000 == 0,

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanxing.indicators import questions, windows
+from fanxing.indicators.facets import Facet
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.plan import plan_of
 from fanxing.indicators.state import state_of
@@ -38,11 +39,15 @@ def instant(zone, *parts, fold=0):
 
 
 # The clock was changed on the day before, or within the year; in St John's it went back over midnight, Apia left out a
-# day, Shanghai changed its clocks until 1991, and in 1970 all time begins.
+# day, Shanghai changed its clocks until 1991, and in 1970 all time begins. The holidays told begin in 2004 and end with
+# 2040; a Sunday made up for those of February 2024.
 MOMENTS = [
     ("Asia/Shanghai", instant("Asia/Shanghai", 2026, 10, 26, 9)),
     ("Asia/Shanghai", instant("Asia/Shanghai", 1990, 9, 17, 0)),
     ("Asia/Shanghai", instant("Asia/Shanghai", 1970, 3, 1, 9)),
+    ("Asia/Shanghai", instant("Asia/Shanghai", 2004, 1, 4, 9)),
+    ("Asia/Shanghai", instant("Asia/Shanghai", 2024, 2, 18, 9)),
+    ("Asia/Shanghai", instant("Asia/Shanghai", 2041, 1, 4, 9)),
     ("Europe/Prague", instant("Europe/Prague", 2026, 10, 26, 0)),
     ("Europe/Prague", instant("Europe/Prague", 2026, 10, 25, 2, 30, fold=1)),
     ("Europe/Prague", instant("Europe/Prague", 2024, 3, 31, 12)),
@@ -232,6 +237,13 @@ def test_more_payers_of_a_day_than_a_byte_counts():
     assert disagreements(random.Random(1).sample(asked, 400), log, zone, as_of_us, 0) == []
 
 
+def test_holidays_are_told_of_payments_of_any_age():
+    asked = [each for each in CATALOGUE if Facet.HOLIDAY in each.filter.facets][::17]
+    for zone, as_of_us in MOMENTS[3:6]:
+        log = paid(*((100 + age, as_of_us - age * DAY, f"p{age % 7}") for age in range(0, 1200, 3)))
+        assert disagreements(asked, log, zone, as_of_us, 0) == []
+
+
 SHANGHAI, NOW = MOMENTS[0]
 SATURDAY = instant(SHANGHAI, 2023, 10, 14, 9)
 """1108 days before, when no window and no year before one reaches it."""
@@ -262,6 +274,8 @@ def paid(*sent):
         ("payer_top_share_7d", paid((100, NOW, "")), 0),
         ("payer_concentration_7d", paid((100, NOW, "")), 0),
         ("payers_lost_7d", paid((100, NOW - 8 * DAY, "bo")), 1),
+        ("receipts_count_holiday_30d", paid((9, NOW - 19 * DAY, ""), (9, NOW - 18 * DAY, ""), (9, NOW, "")), 1),
+        ("receipts_count_workday_30d", paid((9, NOW - 19 * DAY, ""), (9, NOW - 18 * DAY, "")), 2),
         ("receipts_fen_14d_zscore", paid((10**15 - 1, NOW - 13 * DAY, ""), (10**15, NOW, "")), 2.0412414523193158e-16),
         ("receipts_deviation_fen_1d", paid(*((10**15 - place % 2 * 2, NOW, "") for place in range(500))), 1),
         ("payer_concentration_1d", paid((100_000_001, NOW, "ann")), 1),

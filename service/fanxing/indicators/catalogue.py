@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 
-from fanxing.indicators import facets, families, windows
+from fanxing.indicators import facets, families, public_holidays, windows
 from fanxing.indicators.definition import MISSING, ZERO, Definition
 from fanxing.indicators.questions import question_of, questions_with
 
@@ -118,5 +118,5 @@ def names_with(prefix: str) -> Iterator[str]:
 @cache
 def catalogue_digest() -> str:
     """SHA-256 (hex) over what all definitions follow from."""
-    parts = (families.FAMILIES, windows.ALL, facets.MEANINGS, tuple(PLAIN.values()))
+    parts = (families.FAMILIES, windows.ALL, facets.MEANINGS, public_holidays.TABLE, tuple(PLAIN.values()))
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()

@@ -11,6 +11,8 @@ from itertools import product
 
 import numpy as np
 
+from fanxing.indicators.public_holidays import holidays
+
 
 class Facet(IntEnum):
     """The place of each facet's bit."""
@@ -34,21 +36,22 @@ class Facet(IntEnum):
     OVERDRAWN = 19
     WORKDAY = 20
     WEEKEND = 21
-    NIGHT = 22
-    MORNING = 23
-    NOON = 24
-    AFTERNOON = 25
-    EVENING = 26
-    LATE = 27
-    UNDER_5_YUAN = 28
-    FROM_5_YUAN = 29
-    FROM_10_YUAN = 30
-    FROM_20_YUAN = 31
-    FROM_50_YUAN = 32
-    FROM_200_YUAN = 33
-    ROUND = 34
-    FIRST_VISIT = 35
-    REPEAT_VISIT = 36
+    HOLIDAY = 22
+    NIGHT = 23
+    MORNING = 24
+    NOON = 25
+    AFTERNOON = 26
+    EVENING = 27
+    LATE = 28
+    UNDER_5_YUAN = 29
+    FROM_5_YUAN = 30
+    FROM_10_YUAN = 31
+    FROM_20_YUAN = 32
+    FROM_50_YUAN = 33
+    FROM_200_YUAN = 34
+    ROUND = 35
+    FIRST_VISIT = 36
+    REPEAT_VISIT = 37
 
 
 HOUR_STARTS = (
@@ -79,6 +82,7 @@ MEANINGS = {
     Facet.PERSONAL_CODE: "by a personal code",
     Facet.WORKDAY: "from Monday to Friday",
     Facet.WEEKEND: "on Saturday and Sunday",
+    Facet.HOLIDAY: "on public holidays",
     Facet.NIGHT: "between 0 and 6 o'clock",
     Facet.MORNING: "between 6 and 11 o'clock",
     Facet.NOON: "between 11 and 14 o'clock",
@@ -96,7 +100,7 @@ MEANINGS = {
     Facet.REPEAT_VISIT: "of payers who paid here before",
 }
 
-DAYS = (Facet.WORKDAY, Facet.WEEKEND)
+DAYS = (Facet.WORKDAY, Facet.WEEKEND, Facet.HOLIDAY)
 HOURS = tuple(facet for _, facet in HOUR_STARTS)
 AMOUNTS = tuple(Facet(Facet.UNDER_5_YUAN + band) for band in range(len(AMOUNT_CUTS_FEN) + 1))
 VISITS = (Facet.FIRST_VISIT, Facet.REPEAT_VISIT, Facet.ANONYMOUS)
@@ -157,7 +161,13 @@ def amount_bits() -> np.ndarray:
     return np.array([1 << facet for facet in AMOUNTS], "u8")
 
 
-def day_bits(days: np.ndarray) -> np.ndarray:
-    """Bits by local day since 1970 (a Thursday), uint64."""
+def day_bits(today: int) -> np.ndarray:
+    """Bits by age on a local day (since 1970, a Thursday), uint64, to a week before all holidays; weeks repeat beyond.
+
+    A holiday is a day of the week too.
+    """
+    days = today - np.arange(max(0, today - int(holidays()[0]) + 1) + 7)
     weekend = (days + 3) % 7 >= 5
-    return np.where(weekend, 1 << Facet.WEEKEND, 1 << Facet.WORKDAY).astype("u8")
+    bits = np.where(weekend, 1 << Facet.WEEKEND, 1 << Facet.WORKDAY).astype("u8")
+    bits[np.isin(days, holidays())] |= np.uint64(1 << Facet.HOLIDAY)
+    return bits

@@ -116,7 +116,7 @@ def calendar(today: int) -> _windows.Calendar:
         months=months,
         week=segment[_WEEK],
         today=today,
-        day_facets=facets.day_bits(today - np.arange(_WEEK)),
+        day_facets=facets.day_bits(today),
         hour_facets=facets.hour_bits(),
         amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "i8"),
         amount_facets=facets.amount_bits(),

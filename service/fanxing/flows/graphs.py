@@ -6,13 +6,11 @@ there is one a graph of its own, which freezes nothing (`looked_at`).
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine
 from datetime import date, timedelta
-from typing import Any
 
 from fanxing.errors import Contention, StoreUnavailable
-from fanxing.flows.moments import TOLERANCE_US, day_start_us
+from fanxing.flows.held import Held
+from fanxing.flows.moments import before_day_us, day_start_us
 from fanxing.flows.once import ATTEMPTS, attempts, committed
 from fanxing.flows.ports import Artefact, ChangeSet, Get, GraphOfDay, NetReceipts, Range, Snapshot, Store
 from fanxing.indicators.graph import LAG_DAYS, WINDOW_DAYS, PayerGraph, build_graph
@@ -26,56 +24,39 @@ HELD_MAX = 16
 KIND = "graph"
 MERCHANTS_A_READ = 4
 """Few enough that the reads of other calls come in between, and that a data base with cold pages answers in time."""
-_Held = OrderedDict[tuple[str, date], asyncio.Task[PayerGraph]]
+_Day = tuple[str, date]
+"""Of which institution, and which."""
 
 
 class Graphs:
     """Keeps the last days' graphs. Calls that need one at once wait for the same one."""
 
     def __init__(self) -> None:
-        self._settled: _Held = OrderedDict()
-        self._looked_at: _Held = OrderedDict()
+        self._settled: Held[_Day, PayerGraph] = Held(HELD_MAX)
+        self._looked_at: Held[_Day, PayerGraph] = Held(HELD_MAX)
 
     async def settled(self, institution: Institution, store: Store, day: date) -> PayerGraph:
         """The graph that decisions of that local day read; the first to ask puts it on record.
 
         StoreUnavailable where the one on record is damaged and can no longer be built again.
         """
-        return await _held(self._settled, institution, day, lambda: _settle(institution, store, day))
+        key = institution.institution_id, day
+        return await self._settled.get(key, lambda: _settle(institution, store, day))
 
     async def looked_at(self, institution: Institution, store: Store, day: date) -> PayerGraph:
         """The same graph if there is one, else what it would be now."""
-        if (institution.institution_id, day) in self._settled or await _on_record(institution, store, day):
+        key = institution.institution_id, day
+        if key in self._settled or await _on_record(institution, store, day):
             return await self.settled(institution, store, day)
-        return await _held(self._looked_at, institution, day, lambda: _built(institution, store, day))
+        return await self._looked_at.get(key, lambda: _built(institution, store, day))
 
     def forget(self, institution: Institution, known_us: int) -> None:
         """Drops what was looked at of later days: something has become known that they would hold.
 
         A caller may look ahead, and a SYSTEM clock is asked for a few minutes' future.
         """
-        for key in [*self._looked_at]:
-            if key[0] == institution.institution_id and known_us < day_start_us(key[1], institution.time_zone):
-                del self._looked_at[key]
-
-
-async def _held(
-    held: _Held, institution: Institution, day: date, made: Callable[[], Coroutine[Any, Any, PayerGraph]]
-) -> PayerGraph:
-    """What is held, or is being made, or is made now. A failure is told to all who wait, and not held."""
-    key = institution.institution_id, day
-    if key not in held:
-        task = held[key] = asyncio.create_task(made())
-
-        def drop_failed(done: asyncio.Task[PayerGraph]) -> None:
-            if (done.cancelled() or done.exception()) and held.get(key) is done:
-                del held[key]
-
-        task.add_done_callback(drop_failed)
-        if len(held) > HELD_MAX:
-            held.popitem(last=False)
-        return await asyncio.shield(task)
-    return await asyncio.shield(held[key])
+        mine, zone = institution.institution_id, institution.time_zone
+        self._looked_at.forget(lambda key: key[0] == mine and known_us < day_start_us(key[1], zone))
 
 
 async def _on_record(institution: Institution, store: Store, day: date) -> GraphOfDay | None:
@@ -88,7 +69,7 @@ async def _settle(institution: Institution, store: Store, day: date) -> PayerGra
     if head is not None:
         return await _read(institution, store, day, head)
     graph, content = await _built_and_packed(institution, store, day)
-    mine = GraphOfDay(day=day.isoformat(), digest=graph.digest, known_us=_before_us(day, institution.time_zone))
+    mine = GraphOfDay(day=day.isoformat(), digest=graph.digest, known_us=before_day_us(day, institution.time_zone))
     artefact = Artefact(digest=graph.digest, kind=KIND, content=content)
     async for _ in attempts(ATTEMPTS):
         await committed(institution, store, ChangeSet(inserts_if_absent=(artefact, mine)))
@@ -121,7 +102,7 @@ async def _built(institution: Institution, store: Store, day: date) -> PayerGrap
 
 async def _built_and_packed(institution: Institution, store: Store, day: date) -> tuple[PayerGraph, bytes]:
     """The graph of what is on record now and was known before the day, and its bytes."""
-    before = _before_us(day, institution.time_zone)
+    before = before_day_us(day, institution.time_zone)
     answers = Snapshot(await store.read(institution.institution_id, Range(Merchant, ("merchant_id",))))
     merchants = [each for each in answers.many(0, Merchant) if each.registered_us <= before]
     window = graph_window(day, institution.time_zone)
@@ -140,8 +121,4 @@ def graph_window(day: date, time_zone: str) -> Window:
     """The receipts that a day's graph is made of, as known before it."""
     since, until = (day_start_us(day - timedelta(days), time_zone) for days in (WINDOW_DAYS, LAG_DAYS))
     start = day_start_us(day, time_zone)
-    return Window(since_us=since, until_us=until, refunded_before_us=start, known_us=_before_us(day, time_zone))
-
-
-def _before_us(day: date, time_zone: str) -> int:
-    return day_start_us(day, time_zone) - TOLERANCE_US - 1
+    return Window(since_us=since, until_us=until, refunded_before_us=start, known_us=before_day_us(day, time_zone))

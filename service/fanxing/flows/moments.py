@@ -93,3 +93,8 @@ def local_day(at_us: int, time_zone: str) -> date:
 def day_start_us(day: date, time_zone: str) -> int:
     """The moment at which a day begins."""
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * US_PER_SECOND
+
+
+def before_day_us(day: date, time_zone: str) -> int:
+    """Five minutes before a day begins: a call that took its moment by then has committed when the day has come."""
+    return day_start_us(day, time_zone) - TOLERANCE_US - 1

@@ -143,6 +143,10 @@ class IndicatorsTooMany(FanxingError):
     """More indicators than one call answers."""
 
 
+class PeersSettled(FanxingError):
+    """Decisions of the day have been made that read other peers."""
+
+
 class PageTokenInvalid(FanxingError):
     """A page token that no list made."""
 

@@ -20,6 +20,7 @@ from fanxing.flows.ports import KEYS, Range
 from fanxing.flows.score import asked, measure_dossier, read_dossier, row_digest, verdict_of
 from fanxing.flows.world import World
 from fanxing.indicators.catalogue import STANDARD
+from fanxing.indicators.peers import NO_PEERS
 from fanxing.lending.application import Application
 from fanxing.replay import _auc, _id
 from fanxing.store.open import open_store
@@ -69,8 +70,8 @@ async def test_every_stored_decision_is_computed_again_from_what_was_known_then(
         application = asked_by[decision.decision_id]
         ask = asked(policy, application.requested_fen, application.requested_term_months)
         dossier = await read_dossier(institution, decision.merchant_id, world)
-        known_us = decision.known_us
-        row = measure_dossier(policy.reads, dossier, ask, decision.as_of_us, known_us, None, institution.time_zone, ())
+        known_us, zone = decision.known_us, institution.time_zone
+        row = measure_dossier(policy.reads, dossier, ask, decision.as_of_us, known_us, None, NO_PEERS, zone, ())
         assert row_digest(row) == decision.row_digest
         assert dossier.history.known(known_us).through_seq == decision.merchant_seq
         assert verdict_of(policy, row, dossier.merchant.category) == decision.verdict

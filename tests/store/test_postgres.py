@@ -85,6 +85,8 @@ async def test_nothing_of_an_institution_stays_on_a_connection(store):
         "UPDATE payments SET amount_fen = 1",
         "UPDATE decisions SET verdict = ''",
         "UPDATE graph_days SET digest = ''",
+        "UPDATE peer_days SET digest = ''",
+        "DELETE FROM peer_days",
         "DELETE FROM graph_days",
         "UPDATE watermarks SET complete_through_us = 0",
         "DELETE FROM watermarks",

@@ -33,6 +33,8 @@ def test_the_verbs_are_there():
         "indicator show",
         "indicator compute",
         "indicator export",
+        "indicator peers publish",
+        "indicator peers show",
         "merchant record",
         "feed record",
         "feed list",

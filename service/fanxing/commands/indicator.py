@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fanxing.commands import peers
 from fanxing.commands.calling import DEFAULT_TARGET, AsJson, EffectiveTime, Target, Token, connected
 from fanxing.commands.exporting import export_matrix
 from fanxing.commands.reading import moment_if
@@ -14,6 +15,7 @@ from fanxing.indicators.catalogue import STANDARD, catalogue_digest, definition_
 from fanxing.v1 import merchant_service_pb2 as pb
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="The catalogue of indicators.")
+app.add_typer(peers.app, name="peers")
 Prefix = Annotated[str, typer.Option(help="All indicators whose names begin so.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Full names; none: the standard ones.")]
 

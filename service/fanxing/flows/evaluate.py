@@ -49,6 +49,7 @@ def evaluate(institution: Institution, query: Evaluate, world: World) -> Decisio
         catalogue_digest=catalogue_digest(),
         core_digest=CORE_DIGEST,
         graph_digest="",
+        peers_digest="",
         row_digest=row_digest(row),
         watermarks=(),
         verdict=verdict,

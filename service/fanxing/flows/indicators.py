@@ -8,13 +8,14 @@ import numpy as np
 
 from fanxing.errors import IndicatorsTooMany, IndicatorUnknown
 from fanxing.flows.moments import moment, refuse_future
-from fanxing.flows.score import graph_day, measure_dossier, read_dossier
+from fanxing.flows.score import measure_dossier, read_dossier, settled_day
 from fanxing.flows.watermarks import seen_at, told_by
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD, definition_of, names_with
 from fanxing.indicators.definition import Definition
 from fanxing.indicators.known_through import known_through_us
+from fanxing.indicators.peers import NO_PEERS, RANKS
 from fanxing.institutions import Institution
 
 NAMES_MAX = 10_000
@@ -59,12 +60,14 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     refuse_future(known_us, newest_us, "known_at")
     if known_us < at_us:
         dossier = replace(dossier, headroom_fen=None)  # the funder's headroom is only kept as it is now
-    day = graph_day(institution, as_of_us, known_us)
+    day = settled_day(institution, as_of_us, known_us)
     graph = await world.graphs.looked_at(institution, world.store, day)
     history = dossier.history.known(known_us)
     told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
     told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
-    row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, institution.time_zone, told)
+    ranked, zone = not RANKS.keys().isdisjoint(names), institution.time_zone
+    peers = await world.peers.looked_at(institution, world.store, day) if ranked else NO_PEERS
+    row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, peers, zone, told)
     return Indicators(
         definitions=tuple(found for name in names if (found := definition_of(name)) is not None),
         values=row,

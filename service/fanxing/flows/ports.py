@@ -62,6 +62,18 @@ class GraphOfDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeersOfDay:
+    """Among which peers the decisions of a day (ISO, the institution's) rank: the Artefact of that digest.
+
+    They are made of what was known by `known_us`. An empty digest: there were none, and `known_us` is 0. Never changed.
+    """
+
+    day: str
+    digest: str
+    known_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivePolicy:
     """Which policy decides now; `slot` is "champion"."""
 
@@ -73,7 +85,8 @@ class ActivePolicy:
 
 Record = (
     Institution | Merchant | Controller | RecordedPayment | Sighting | Feed | RecordedWatermark | Fact | Decision
-    | Application | CreditLine | Loan | Transfer | Entry | Request | Quota | Artefact | GraphOfDay | ActivePolicy
+    | Application | CreditLine | Loan | Transfer | Entry | Request | Quota | Artefact | GraphOfDay | PeersOfDay
+    | ActivePolicy
 )  # fmt: skip
 """A Sighting is only ever answered, never committed: it is summed from the log."""
 R = TypeVar("R")
@@ -96,6 +109,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     Quota: ("name",),
     Artefact: ("digest",),
     GraphOfDay: ("day",),
+    PeersOfDay: ("day",),
     ActivePolicy: ("slot",),
 }
 """The key of each record within its institution. A field called `version` guards updates."""
@@ -116,6 +130,7 @@ ORDERS: dict[type, tuple[tuple[str, ...], ...]] = {
         ("state", "changed_us", "loan_id"),
     ),
     Entry: (("account", "transaction_id", "line_number"), ("transaction_id", "line_number")),
+    PeersOfDay: (("day",),),
 }
 """The orders that a range may be read in; each has an index, and each ends in what makes it unique."""
 

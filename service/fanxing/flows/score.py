@@ -24,6 +24,7 @@ from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import PaymentHistory
 from fanxing.indicators.known_through import furthest_behind
 from fanxing.indicators.measure import measure
+from fanxing.indicators.peers import NO_PEERS, RANKS, Peers
 from fanxing.institutions import Institution
 from fanxing.lending.line import CreditLine, LineState
 from fanxing.lending.loan import Loan, LoanState
@@ -164,6 +165,7 @@ def measure_dossier(
     as_of_us: int,
     known_us: int,
     graph: PayerGraph | None,
+    peers: Peers,
     time_zone: str,
     told: tuple[Watermark, ...],
 ) -> np.ndarray:
@@ -179,11 +181,12 @@ def measure_dossier(
         as_of_us,
         dossier.merchant.time_zone or time_zone,
         told,
+        peers,
     )
 
 
-def graph_day(institution: Institution, as_of_us: int, known_us: int) -> date:
-    """The day whose payer graph is read: that of `as_of_us`, or of `known_us` if earlier.
+def settled_day(institution: Institution, as_of_us: int, known_us: int) -> date:
+    """The day whose payer graph and peers are read: that of `as_of_us`, or of `known_us` if earlier.
 
     Never a later day, which may be yet to come: another shop of the controller may have moved the clock ahead.
     """
@@ -224,13 +227,16 @@ async def decide_on(
 ) -> Decision:
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
-    graph = None
+    day = settled_day(institution, as_of_us, known_us)
+    graph, peers = None, NO_PEERS
     if not GRAPH_NAMES.isdisjoint(policy.reads):
-        graph = await world.graphs.settled(institution, world.store, graph_day(institution, as_of_us, known_us))
+        graph = await world.graphs.settled(institution, world.store, day)
+    if not RANKS.keys().isdisjoint(policy.reads):
+        peers = await world.peers.settled(institution, world.store, day)
     history = dossier.history.known(known_us)
     told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
-    started = world.cpu_time()
-    row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, institution.time_zone, told)
+    started, zone = world.cpu_time(), institution.time_zone
+    row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, peers, zone, told)
     try:
         verdict = verdict_of(policy, row, dossier.merchant.category)
     except FeedStale as stale:
@@ -246,6 +252,7 @@ async def decide_on(
         catalogue_digest=catalogue_digest(),
         core_digest=CORE_DIGEST,
         graph_digest=graph.digest if graph else "",
+        peers_digest=peers.digest,
         row_digest=row_digest(row),
         watermarks=told,
         verdict=verdict,

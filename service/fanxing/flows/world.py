@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from fanxing.flows.graphs import Graphs
 from fanxing.flows.histories import Histories
+from fanxing.flows.peers import PeersOnRecord
 from fanxing.flows.policies import Policies
 from fanxing.flows.ports import CpuTime, Now, Rail, Store
 
@@ -19,5 +20,6 @@ class World:
     policies: Policies = field(default_factory=Policies)
     histories: Histories = field(default_factory=Histories)
     graphs: Graphs = field(default_factory=Graphs)
+    peers: PeersOnRecord = field(default_factory=PeersOnRecord)
     paying: set[str] = field(default_factory=set)
     """Loans whose payout this process is waiting for; settlement leaves them alone."""

@@ -1,7 +1,7 @@
 """The catalogue: every indicator by name, with its unit, its meaning and what it is when nothing is known.
 
 Most are windowed (questions.py): a measure of filtered payments in a window, computed by the core. The plain ones stand
-below. Amounts are fen.
+below. Some of both are told as a rank among peers too (peers.py). Amounts are fen.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from functools import cache
 
 from fanxing.indicators import facets, families, public_holidays, windows
 from fanxing.indicators.definition import MISSING, ZERO, Definition
+from fanxing.indicators.peers import RANKS
 from fanxing.indicators.questions import question_of, questions_with
 
 PLAIN: dict[str, Definition] = {
@@ -104,6 +105,10 @@ def definition_of(name: str) -> Definition | None:
     """What is told of an indicator; None where the catalogue has none of that name."""
     if name in PLAIN:
         return PLAIN[name]
+    if name in RANKS:
+        ranked = definition_of(RANKS[name])
+        assert ranked is not None, "what is ranked is in the catalogue"
+        return Definition(name, "ratio", f"{ranked.meaning}: rank among merchants of its category and place", MISSING)
     question = question_of(name)
     return None if question is None else question.definition
 
@@ -112,11 +117,12 @@ def names_with(prefix: str) -> Iterator[str]:
     """All names that begin so, in the order of the catalogue."""
     for question in questions_with(prefix):
         yield question.name
-    yield from (name for name in PLAIN if name.startswith(prefix))
+    yield from (name for name in (*PLAIN, *RANKS) if name.startswith(prefix))
 
 
 @cache
 def catalogue_digest() -> str:
     """SHA-256 (hex) over what all definitions follow from."""
-    parts = (families.FAMILIES, windows.ALL, facets.MEANINGS, public_holidays.TABLE, tuple(PLAIN.values()))
+    facts = facets.MEANINGS, public_holidays.TABLE
+    parts = (families.FAMILIES, windows.ALL, *facts, tuple(PLAIN.values()), tuple(RANKS))
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()

@@ -13,6 +13,7 @@ from fanxing.indicators.graph import NO_GRAPH, PayerGraph
 from fanxing.indicators.history import PaymentHistory
 from fanxing.indicators.known_through import known_through_us, lag_hours
 from fanxing.indicators.local_time import DAY_US, local_us
+from fanxing.indicators.peers import NO_PEERS, RANKS, Peers
 from fanxing.indicators.reading import reading_of
 from fanxing.indicators.receipts import Receipts, clean_payments, shared_device_share
 from fanxing.indicators.state import state_of
@@ -36,6 +37,7 @@ def measure(
     as_of_us: int,
     time_zone: str,
     told: Iterable[Watermark] = (),
+    peers: Peers = NO_PEERS,
 ) -> np.ndarray:
     """The indicators of these names: float64 (len(names),), NaN where missing.
 
@@ -58,6 +60,7 @@ def measure(
         values |= _asked(ask, values)
     if reading.evidence:
         values |= evidence_of(merchant, history, trade, graph or NO_GRAPH, trade_day)
+    values |= {name: peers.rank(RANKS[name], merchant, values[RANKS[name]]) for name in reading.ranks}
     row = [values[name] for name in names]
     return np.array([np.nan if value is None else value for value in row], "f8")
 

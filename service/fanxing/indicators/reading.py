@@ -1,9 +1,10 @@
-"""A reading: which indicators are wanted by name, split into what the core answers and what is plain."""
+"""A reading: which indicators are wanted by name, split into what the core answers, what is plain, what is ranked."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fanxing.indicators.catalogue import GRAPH_NAMES, PLAIN
+from fanxing.indicators.peers import RANKS
 from fanxing.indicators.plan import Plan, plan_of
 from fanxing.indicators.questions import question_of
 
@@ -23,12 +24,13 @@ _NEEDS = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`plan` answers `windowed`; `plain` are the others that are wanted."""
+    """`plan` answers `windowed`; `plain` are the others that are wanted, or that are wanted to be ranked."""
 
     names: tuple[str, ...]
     windowed: tuple[str, ...]
     plan: Plan
     plain: frozenset[str]
+    ranks: tuple[str, ...]
 
     @property
     def evidence(self) -> bool:
@@ -39,8 +41,10 @@ class Reading:
 @lru_cache(maxsize=64)
 def reading_of(names: tuple[str, ...]) -> Reading:
     """The reading of these names, all of which the catalogue has."""
-    plain = frozenset(name for name in names if name in PLAIN)
-    wanted = dict.fromkeys(name for name in names if name not in PLAIN)
+    told = dict.fromkeys(RANKS.get(name, name) for name in names)
+    plain = frozenset(name for name in told if name in PLAIN)
+    wanted = dict.fromkeys(name for name in told if name not in PLAIN)
     wanted |= dict.fromkeys(need for name in sorted(plain) for need in _NEEDS.get(name, ()))
     found = [question_of(name) for name in wanted]
-    return Reading(names, tuple(wanted), plan_of([question for question in found if question is not None]), plain)
+    plan = plan_of([question for question in found if question is not None])
+    return Reading(names, tuple(wanted), plan, plain, tuple(name for name in names if name in RANKS))

@@ -14,6 +14,7 @@ from fanxing.flows.ports import (
     Artefact,
     GraphOfDay,
     NetReceipts,
+    PeersOfDay,
     Query,
     Quota,
     Range,
@@ -47,6 +48,7 @@ TABLE_NAMES: dict[type, str] = {
     Quota: "quotas",
     Artefact: "artefacts",
     GraphOfDay: "graph_days",
+    PeersOfDay: "peer_days",
     ActivePolicy: "active_policies",
 }
 INSTITUTION = "institution_id"

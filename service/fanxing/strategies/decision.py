@@ -94,6 +94,7 @@ class Decision:
     catalogue_digest: str
     core_digest: str
     graph_digest: str
+    peers_digest: str
     row_digest: str
     watermarks: tuple[Watermark, ...]
     verdict: Verdict

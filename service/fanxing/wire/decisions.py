@@ -83,6 +83,7 @@ def decision_message(decision: Decision, currency: str, tariff: Tariff) -> decis
         row_digest=decision.row_digest,
         graph_digest=decision.graph_digest,
         watermarks=map(watermark_message, decision.watermarks),
+        peers_digest=decision.peers_digest,
     )
     _add_grounds(message, decision, currency)
     message.cost.cpu_micros = decision.cpu_micros

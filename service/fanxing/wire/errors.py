@@ -43,6 +43,7 @@ TABLE: dict[type[e.FanxingError], tuple[grpc.StatusCode, str]] = {
     e.ModelInvalid: (S.INVALID_ARGUMENT, "MODEL_INVALID"),
     e.IndicatorUnknown: (S.INVALID_ARGUMENT, "INDICATOR_UNKNOWN"),
     e.IndicatorsTooMany: (S.INVALID_ARGUMENT, "INDICATORS_TOO_MANY"),
+    e.PeersSettled: (S.FAILED_PRECONDITION, "PEERS_SETTLED"),
     e.PageTokenInvalid: (S.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"),
     e.StoreUnavailable: (S.UNAVAILABLE, "STORE_UNAVAILABLE"),
     e.OutcomeUnknown: (S.UNAVAILABLE, "OUTCOME_UNKNOWN"),

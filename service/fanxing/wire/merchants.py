@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import grpc
@@ -11,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from fanxing.facts import Debt, Fact, FactKind, Link, Works, WorksKind
 from fanxing.flows.find import find
 from fanxing.flows.indicators import GetIndicators, get_indicators
+from fanxing.flows.ports import PeersOfDay
+from fanxing.flows.publish_peers import GetPeers, get_peers, publish_peers
 from fanxing.flows.record_fact import RecordFact, record_fact
 from fanxing.flows.register_merchant import RegisterMerchant, register_merchant
 from fanxing.flows.world import World
@@ -97,6 +100,28 @@ class MerchantServicer(merchant_service_pb2_grpc.MerchantServiceServicer):
         fact = await record_fact(institution, command, self._world)
         return pb.RecordFactResponse(fact=_fact_message(fact, institution.currency))
 
+    async def PublishPeers(
+        self, request: pb.PublishPeersRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.PublishPeersResponse:
+        head = await publish_peers(INSTITUTION.get(), moment_of(request, "effective_time"), self._world)
+        return pb.PublishPeersResponse(peers=_peers_message(head))
+
+    async def GetPeers(
+        self, request: pb.GetPeersRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetPeersResponse:
+        query = GetPeers(
+            name=request.name,
+            as_of_us=moment_of(request, "as_of"),
+            effective_us=moment_of(request, "effective_time"),
+        )
+        found, asked = await get_peers(INSTITUTION.get(), query, self._world), (request.category, request.place)
+        cells = [
+            pb.PeerCell(category=cell[0], place=cell[1], merchants=merchants, cuts=cuts if cell == asked else ())
+            for cell, merchants, cuts in found.cells
+            if not request.category or cell == asked
+        ]
+        return pb.GetPeersResponse(peers=_peers_message(found.head), cells=cells)
+
 
 def moment_of(request: object, field: str) -> int | None:
     """An optional moment of a request, in microseconds."""
@@ -142,6 +167,12 @@ def _merchant_message(merchant: Merchant) -> pb.Merchant:
         device_token=merchant.device_token,
         time_zone=merchant.time_zone,
     )
+
+
+def _peers_message(head: PeersOfDay) -> pb.PeersOfDay:
+    known = convert.timestamp(head.known_us) if head.digest else None
+    day = convert.date_message(date.fromisoformat(head.day))
+    return pb.PeersOfDay(day=day, known_at=known, digest=head.digest)
 
 
 def _fact(message: pb.Fact, currency: str) -> Fact:

@@ -119,6 +119,7 @@ CREATE TABLE decisions (
     catalogue_digest text COLLATE "C" NOT NULL,
     core_digest text COLLATE "C" NOT NULL,
     graph_digest text COLLATE "C" NOT NULL,
+    peers_digest text COLLATE "C" NOT NULL,
     row_digest text COLLATE "C" NOT NULL,
     watermarks text COLLATE "C" NOT NULL,
     verdict text COLLATE "C" NOT NULL,
@@ -248,6 +249,14 @@ CREATE TABLE artefacts (
 );
 
 CREATE TABLE graph_days (
+    institution_id text COLLATE "C" NOT NULL,
+    day text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    known_us bigint NOT NULL,
+    PRIMARY KEY (institution_id, day)
+);
+
+CREATE TABLE peer_days (
     institution_id text COLLATE "C" NOT NULL,
     day text COLLATE "C" NOT NULL,
     digest text COLLATE "C" NOT NULL,

@@ -21,8 +21,9 @@ DECLARE
     guarded text;
 BEGIN
     FOREACH guarded IN ARRAY ARRAY[
-        'merchants', 'controllers', 'payments', 'feeds', 'watermarks', 'facts', 'decisions', 'applications', 'credit_lines',
-        'loans', 'transfers', 'entries', 'requests', 'quotas', 'artefacts', 'graph_days', 'active_policies'
+        'merchants', 'controllers', 'payments', 'feeds', 'watermarks', 'facts', 'decisions', 'applications',
+        'credit_lines', 'loans', 'transfers', 'entries', 'requests', 'quotas', 'artefacts', 'graph_days', 'peer_days',
+        'active_policies'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', guarded);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', guarded);

@@ -119,6 +119,7 @@ CREATE TABLE decisions (
     catalogue_digest TEXT NOT NULL,
     core_digest TEXT NOT NULL,
     graph_digest TEXT NOT NULL,
+    peers_digest TEXT NOT NULL,
     row_digest TEXT NOT NULL,
     watermarks TEXT NOT NULL,
     verdict TEXT NOT NULL,
@@ -248,6 +249,14 @@ CREATE TABLE artefacts (
 ) STRICT;
 
 CREATE TABLE graph_days (
+    institution_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    known_us INTEGER NOT NULL,
+    PRIMARY KEY (institution_id, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE peer_days (
     institution_id TEXT NOT NULL,
     day TEXT NOT NULL,
     digest TEXT NOT NULL,

@@ -167,7 +167,9 @@ def test_the_catalogue_is_listed_and_each_indicator_shown():
     shown = CliRunner().invoke(app, ["indicator", "show", "receipts_fen_weekend_noon_30d_share"]).stdout
     assert "Saturday" in shown
     assert CliRunner().invoke(app, ["indicator", "show", "luck"]).exit_code == 2
-    assert "121," in CliRunner().invoke(app, ["indicator", "list"]).stdout
+    assert f"{len(listed):,} indicators" in CliRunner().invoke(app, ["indicator", "list"]).stdout
+    assert "receipts_fen_90d_peer_rank" in listed
+    assert "rank among" in CliRunner().invoke(app, ["indicator", "show", "receipts_fen_90d_peer_rank"]).stdout
 
 
 def test_a_failure_tells_reason_field_and_sentence(target):

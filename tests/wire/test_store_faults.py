@@ -122,6 +122,7 @@ async def calls(service, name):
         "payments": lambda: lambda: service.record(*(payment("m1", f"late-{n}", service.clock.us) for n in range(3))),
         "score": lambda: partial(lending.Score, pb.ScoreRequest(request_id=new_id(), merchant_id="m1")),
         "apply": lambda: partial(lending.Apply, service.application()),
+        "peers": lambda: partial(service.merchants.PublishPeers, merchant_service_pb2.PublishPeersRequest()),
     }
     if name in early:
         return early[name]
@@ -145,7 +146,7 @@ async def calls(service, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["register", "fact", "payments", "score", "apply", "accept", "disburse", "cancel", "review"]
+    "name", ["register", "fact", "payments", "score", "apply", "accept", "disburse", "cancel", "review", "peers"]
 )
 async def test_wherever_the_store_breaks_the_same_call_again_does_it_once(breaking, name):
     service, store = breaking, breaking.world.store
@@ -157,7 +158,8 @@ async def test_wherever_the_store_breaks_the_same_call_again_does_it_once(breaki
     for how, step in itertools.product((GONE, LOST, DONE), range(12)):
         store._tables = dict(before)
         service.world.histories._histories.clear()
-        service.world.graphs._settled.clear()
+        for held in (service.world.graphs._settled, service.world.peers._published):
+            held.forget(lambda _: True)
         paid_before = paid(service.journal)[0]
         call = make()
         store.break_at(step, how)

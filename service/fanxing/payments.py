@@ -33,7 +33,7 @@ class CodeKind(StrEnum):
     PERSONAL = "PERSONAL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # freezing takes longer than all else that makes one
 class Payment:
     """One payment. Amounts in fen, always positive; times in microseconds since 1970 UTC; empty text is unknown."""
 
@@ -53,7 +53,7 @@ class Payment:
     balance_after_fen: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordedPayment(Payment):
     """A payment in the log: `merchant_seq` runs from 1 without gap, `known_us` never decreases along it."""
 
@@ -86,6 +86,7 @@ class Window:
 
 
 _values = attrgetter(*(field.name for field in fields(Payment)))
+_CONTENTS = "\x1f".join(["%s"] * len(fields(Payment)))
 
 
 def net_receipts(payments: Iterable[RecordedPayment], window: Window) -> list[Sighting]:
@@ -113,7 +114,7 @@ def net_receipts(payments: Iterable[RecordedPayment], window: Window) -> list[Si
 
 def content_hash(payment: Payment) -> str:
     """SHA-256 (hex) over every field, so that one id with two contents is noticed."""
-    return hashlib.sha256("\x1f".join(map(str, _values(payment))).encode()).hexdigest()
+    return hashlib.sha256((_CONTENTS % _values(payment)).encode()).hexdigest()
 
 
 def recorded(payment: Payment, merchant_seq: int, known_us: int, contents: str) -> RecordedPayment:

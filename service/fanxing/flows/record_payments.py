@@ -56,10 +56,10 @@ async def record_payments(institution: Institution, command: RecordPayments, wor
     The first attempt takes all for new, as they mostly are: where one is on record its commit is a conflict, and the
     next attempt has read what is held. Only that one refuses, since what is held already is never refused.
     """
-    keys = tuple({(payment.merchant_id, payment.payment_id) for _, payment in command.payments})
-    merchants = tuple({(merchant_id,) for merchant_id, _ in keys})
+    merchants = tuple((merchant_id,) for merchant_id in {payment.merchant_id for _, payment in command.payments})
     async for attempt in attempts(ATTEMPTS):
-        queries = (Get(Merchant, merchants), Get(RecordedPayment, keys if attempt else ()))
+        keys = tuple({(each.merchant_id, each.payment_id) for _, each in command.payments}) if attempt else ()
+        queries = (Get(Merchant, merchants), Get(RecordedPayment, keys))
         answers = Snapshot(await world.store.read(institution.institution_id, *queries))
         at_us = moment(institution, command.effective_us, world.now)
         batch = _Batch(institution, at_us, answers)

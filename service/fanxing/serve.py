@@ -35,7 +35,7 @@ POLICY_EVERY_S = 1.0
 GARBAGE_MIN = 50_000
 """Objects that may hold others, made and not freed, before the collector looks for cycles among them."""
 SWITCH_S = 0.0003
-"""How long a thread keeps the interpreter from one that waits: the store's threads want it back after each statement."""
+"""How long a thread keeps the interpreter from others: the store's threads want it back after each statement."""
 log = structlog.get_logger()
 
 

@@ -1,7 +1,7 @@
 """RecordPayments under load: what waits is bounded, and what is held already is told before anything is refused."""
 
 import asyncio
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import fields, replace
 
 import pytest
 from tests.served import DAY_US, payment, served
@@ -105,8 +105,6 @@ def test_a_recorded_payment_is_the_payment_in_every_field():
     held = recorded(Payment(**values), 3, 4, "hash")
     assert {name: getattr(held, name) for name in values} == values
     assert (held.merchant_seq, held.known_us, held.content_hash) == (3, 4, "hash")
-    with pytest.raises(FrozenInstanceError):
-        held.known_us = 5
     with pytest.raises(TypeError, match="missing 4 required keyword-only arguments"):
         Payment(merchant_id="m")
     assert replace(held, known_us=5).known_us == 5

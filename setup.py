@@ -53,7 +53,7 @@ extensions = [
         [path.relative_to(ROOT).as_posix()],
         include_dirs=["core/fanxing_core", np.get_include()],
         depends=sorted(header.relative_to(ROOT).as_posix() for header in (ROOT / "core/fanxing_core").glob("*.h")),
-        extra_compile_args=["-O3", "-ffp-contract=off", "-Wno-unused-function"],
+        extra_compile_args=["-O3", "-ffp-contract=off", "-fwrapv", "-Wno-unused-function"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )
     for path in sorted((ROOT / "core/fanxing_core").glob("*.pyx"))

@@ -9,7 +9,6 @@ cnp.import_array()
 
 cdef extern from "decode.h":
     ctypedef struct Header:
-        int64_t through_seq, newest_us
         uint32_t rows, payers
     ctypedef struct Marks:
         int32_t today
@@ -118,6 +117,8 @@ cdef class Plan:
         """
         cdef CPlan plan
         cdef Header header
+        if not 0 <= machine <= BEST:
+            raise ValueError(f"this processor has the machines 0 to {BEST}, not {machine}")
         cdef const uint8_t* content = <const uint8_t*> <const char*> state
         cdef const char* wrong = header_wrong(content, len(state), &header)
         if wrong:

@@ -18,7 +18,7 @@ typedef struct {
     Visits *visits;
     double (*quantiles)[3]; /* (windows, GROUP) */
     uint32_t *ordered; /* (windows,) lanes whose quantiles are asked for */
-    double *whole[MEASURES]; /* (windows,) counts and sums that shares are taken of, or null */
+    double *whole[2]; /* (windows,) the counts and the sums that shares are taken of */
 } Scratch;
 
 /* What is asked of one lane. */
@@ -50,10 +50,6 @@ static void quantiles_of(const Stream *stream, const Plan *plan, const Group *gr
             for (int64_t row = stream->day[day].first; row < stream->day[day].end; row++)
                 add_rank(order, row, ~stream->absent[row], facets);
     }
-}
-
-static double squared(wide sum) { /* rounded once, lest shares exceed it */
-    return sum < (wide)1 << 63 ? (double)((unsigned __int128)sum * (unsigned __int128)sum) : (double)sum * (double)sum;
 }
 
 static int64_t between_bounds(const OfGroup *sums, int lane, const Window *window) {
@@ -96,8 +92,9 @@ static double latest_of(const Asked *asked, const Window *window) {
 static double concentration_of(const Asked *asked, const Window *window, wide sum, int measure) {
     const Shares *shares = &asked->scratch->shares;
     if (window->kind != TO_TODAY || sum <= 0) return NAN;
-    if (measure == TOP_SHARE) return shares->top[window->last][asked->lane] / (double)sum;
-    return shares->squares[window->last][asked->lane] / squared(sum);
+    /* Payers' sums are added as doubles, so that all of them may come to a little more than the whole. */
+    if (measure == TOP_SHARE) return fmin(1, shares->top[window->last][asked->lane] / (double)sum);
+    return fmin(1, shares->squares[window->last][asked->lane] / ((double)sum * (double)sum));
 }
 
 /* The value of a measure in a window. */

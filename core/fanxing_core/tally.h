@@ -3,8 +3,8 @@
 #define FANXING_TALLY_H
 #include "windows.h"
 
-/* Counts and sums are added as one number, ONE + value, of values that have LIMB bits; wider values limb by limb. Of fewer
-   than ROWS_AT_ONCE rows the sum does not reach the count, nor that the sign. */
+/* Counts and sums are added as one number, ONE + value, of values that have LIMB bits; wider values limb by limb. Of
+   ROWS_AT_ONCE rows the sum does not reach the count, nor that the sign. */
 #define LIMB 26
 #define LIMBS 3
 #define COUNT_AT 40

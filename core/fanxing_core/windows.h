@@ -40,7 +40,7 @@ typedef struct {
 /* Of windows: one that ends today, a calendar month before this one, any other. */
 enum Kind { TO_TODAY, MONTH, OTHER };
 
-enum { SPREAD = 1, DAILY = 4, ORDER = 8, PAYERS = 16 };
+enum { SPREAD = 1, DAILY = 2, ORDER = 4, PAYERS = 8 };
 
 /* Filters of one stream, a lane each: rows that have all facets of `need`. */
 typedef struct {
@@ -52,9 +52,9 @@ typedef struct {
 
 enum Measure {
     COUNT, SUM, MEAN, DEVIATION, LEAST, MOST, LATEST, ACTIVE_DAYS, LONGEST_GAP, LOW, MEDIAN, HIGH, TOP_SHARE, CONCENTRATION,
-    DISTINCT, NEWCOMERS, RETURNING, LOST, REPEATING, MEASURES
+    DISTINCT, NEWCOMERS, RETURNING, LOST, REPEATING
 };
-enum Statistic { VALUE, PER_ACTIVE_DAY, TO_BEFORE, SHARE, SLOPE, VOLATILITY, ZSCORE, STATISTICS };
+enum Statistic { VALUE, PER_ACTIVE_DAY, TO_BEFORE, SHARE, SLOPE, VOLATILITY, ZSCORE };
 
 typedef struct {
     uint8_t measure, statistic, window, lane;

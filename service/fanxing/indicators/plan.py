@@ -11,7 +11,8 @@ from fanxing.indicators.families import Family, Measure, Statistic
 from fanxing.indicators.questions import Question
 from fanxing_core import _windows
 
-_SPREAD, _DAILY, _ORDER, _PAYERS = 1, 4, 8, 16
+_SPREAD, _DAILY, _ORDER, _PAYERS = 1, 2, 4, 8
+_PAYER_LANES = 16
 _WANTS = {
     **dict.fromkeys((Measure.DEVIATION, Measure.LEAST, Measure.MOST), _SPREAD),
     **dict.fromkeys((Measure.LOW, Measure.MEDIAN, Measure.HIGH), _ORDER),
@@ -83,6 +84,10 @@ def _group(group: Sequence[_Lane], lanes: dict[_Lane, _Asked]) -> tuple[np.ndarr
         if len(each.facets) <= 1:
             facet[lane] = each.facets[0] if each.facets else kind
         for _, question in lanes[key]:
-            wants |= _WANTS.get(question.family.measure, 0)
+            measure = question.family.measure
+            asked = _WANTS.get(measure, 0)
+            assert facet[lane] >= 0 or not (asked & _ORDER or measure in _COUNTED), f"{question.name} is of two facets"
+            assert lane < _PAYER_LANES or not asked & _PAYERS, f"{question.name} has too many lanes before it"
+            wants |= asked
             wants |= _DAILY if question.statistic >= Statistic.SLOPE else 0
     return need, facet, group[0][0], wants, b""

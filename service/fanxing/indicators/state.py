@@ -38,9 +38,10 @@ def state_of(history: PaymentHistory, controller_token: str, time_zone: str, as_
     rows = history.rows
     cut_us = min(as_of_us, int(rows["occurred_us"].max(initial=0)))  # later moments know the same
     key = history.through_seq, cut_us, controller_token, time_zone, salt
-    if history.last_state is None or history.last_state[0] != key:
-        history.last_state = key, _state_of(history, controller_token, time_zone, cut_us, salt)
-    return history.last_state[1]
+    held = history.last_state
+    if held is None or held[0] != key:
+        held = history.last_state = key, _state_of(history, controller_token, time_zone, cut_us, salt)
+    return held[1]
 
 
 def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as_of_us: int, salt: bytes) -> bytes:
@@ -80,11 +81,11 @@ def _order(history: PaymentHistory, place: np.ndarray, local: np.ndarray) -> np.
 
 def _returned(rows: np.ndarray, as_of_us: int) -> np.ndarray:
     """What was sent back of each row by then, at most what it was."""
-    back = np.zeros(len(rows), "i8")
+    back = np.zeros(len(rows), np.longdouble)  # refunds may come to more than 64 bits hold
     refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)))
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
     np.add.at(back, refunds["receipt"], refunds["amount_fen"])
-    return np.asarray(np.where(rows["kind"] == RECEIPT, np.minimum(back, rows["amount_fen"]), 0))
+    return np.where(rows["kind"] == RECEIPT, np.minimum(back, rows["amount_fen"]), 0).astype("i8")
 
 
 def _follows(rows: np.ndarray) -> np.ndarray:

@@ -102,14 +102,12 @@ def calendar(today: int) -> _windows.Calendar:
     rows = np.zeros(len(spans), _windows.WINDOW)
     months = np.zeros(len(cuts) + 1, "u2")
     for place, (youngest, oldest) in enumerate(spans):
-        window = ALL[place % len(ALL)]
-        rows[place] = (segment[youngest], segment[oldest + 1], -1, _OTHER, youngest, oldest)
-        if place < len(ALL):
-            rows[place]["before"] = len(ALL) + place
-            rows[place]["kind"] = _TO_TODAY if youngest == 0 else _MONTH
+        window, asked = ALL[place % len(ALL)], place < len(ALL)
+        kind = _TO_TODAY if youngest == 0 else _OTHER if window.days else _MONTH
+        before = len(ALL) + place if asked else -1
+        rows[place] = (segment[youngest], segment[oldest + 1], before, kind, youngest, oldest)
         if not window.days:
-            months[segment[youngest] : segment[oldest + 1]] = window.month + (1 if place < len(ALL) else 2)
-            rows[place]["kind"] = _TO_TODAY if youngest == 0 else _MONTH
+            months[segment[youngest] : segment[oldest + 1]] = window.month + (1 if asked else 2)
     return _windows.Calendar(
         windows=rows,
         cuts=cuts,

@@ -10,29 +10,21 @@ import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
 
-import numpy as np
-
 from fanxing.errors import Contention, PeersSettled, StoreUnavailable
 from fanxing.flows.held import Held
 from fanxing.flows.moments import before_day_us, day_start_us, local_day
 from fanxing.flows.once import ATTEMPTS, attempts, committed
+from fanxing.flows.peers_measured import measured_peers
 from fanxing.flows.ports import Artefact, ChangeSet, Get, PeersOfDay, Range, Record, Snapshot, Store
-from fanxing.indicators.ask import Ask
-from fanxing.indicators.exposure import NOTHING_DRAWN
-from fanxing.indicators.history import EMPTY, fold
-from fanxing.indicators.measure import measure
-from fanxing.indicators.peers import NO_PEERS, SPREAD, Peers, peers_of
-from fanxing.indicators.peers_bytes import PeersDamaged, pack_peers, unpack_peers
+from fanxing.indicators.peers import NO_PEERS, Peers
+from fanxing.indicators.peers_bytes import PeersDamaged, unpack_peers
 from fanxing.institutions import Institution
-from fanxing.merchants import Merchant
-from fanxing.payments import RecordedPayment
 
 HELD_MAX = 4
 """Some 27 kB a cell."""
 DAYS_HELD_MAX = 1024
 STALE_DAYS = 92
 KIND = "peers"
-_NO_ASK = Ask(requested_fen=None, term_months=12)
 _ONE = timedelta(days=1)
 _Named = tuple[str, str]
 """Of which institution, and the day or the digest."""
@@ -96,7 +88,7 @@ async def _publish(institution: Institution, store: Store, day: date) -> PeersOf
     known_us = before_day_us(day - _ONE, institution.time_zone)
     head = await _on_record(institution, store, day.isoformat())
     if head is None:
-        peers, content = await _made(institution, store, known_us)
+        peers, content = await measured_peers(institution, store, known_us)
         mine = PeersOfDay(day=day.isoformat(), digest=peers.digest, known_us=known_us)
         head = await _put(institution, store, mine, Artefact(digest=peers.digest, kind=KIND, content=content))
     if head.known_us != known_us:
@@ -125,28 +117,10 @@ async def _read(institution: Institution, store: Store, head: PeersOfDay) -> Pee
     try:
         return await asyncio.to_thread(unpack_peers, b"" if artefact is None else artefact.content, head.digest)
     except PeersDamaged as damage:
-        peers, _ = await _made(institution, store, head.known_us)
+        peers, _ = await measured_peers(institution, store, head.known_us)
         if peers.digest == head.digest:
             return peers
         raise StoreUnavailable(
             f"the peers {head.digest} are damaged ({damage}); made again they would be others"
         ) from damage
 
-
-async def _made(institution: Institution, store: Store, known_us: int) -> tuple[Peers, bytes]:
-    """How indicators are spread over the merchants, by what is on record now and was known then, and its bytes."""
-    answers = Snapshot(await store.read(institution.institution_id, Range(Merchant, ("merchant_id",))))
-    merchants = [each for each in answers.many(0, Merchant) if each.place and each.registered_us <= known_us]
-    measured = []
-    for merchant in merchants:
-        log = Range(RecordedPayment, ("merchant_id", "merchant_seq"), prefix=(merchant.merchant_id,))
-        payments = Snapshot(await store.read(institution.institution_id, log)).many(0, RecordedPayment)
-        zone = merchant.time_zone or institution.time_zone
-        measured.append((merchant, await asyncio.to_thread(_spread, merchant, payments, known_us, zone)))
-    return await asyncio.to_thread(lambda: pack_peers(peers_of(measured), known_us))
-
-
-def _spread(merchant: Merchant, log: tuple[RecordedPayment, ...], known_us: int, time_zone: str) -> np.ndarray:
-    """SPREAD of one merchant. Its log passes the cache by, which decisions need."""
-    history = fold(EMPTY, log).known(known_us)
-    return measure(SPREAD, merchant, history, (), None, NOTHING_DRAWN, _NO_ASK, known_us, time_zone)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fanxing.indicators.local_time import DAY_US
 from fanxing.merchants import Merchant
 
 PEERS_MIN = 30
 """Fewer are too few to rank among, and too easily known again."""
 CUTS = 99
+BEHIND_DAYS_MAX = 7
+"""Whose receipts have been unknown for longer is nobody's peer: its values tell of another time."""
 ACTIVE = "receipts_count_180d"
 """A peer has some of these: who has given up trading would make every other shop look large."""
 _SPREAD = (
@@ -69,6 +72,11 @@ class Peers:
 
 
 NO_PEERS = Peers((), {}, np.zeros((0, 0), "u4"), np.zeros((0, 0, CUTS)))
+
+
+def known_well_enough(through_us: int | None, as_of_us: int) -> bool:
+    """Whether one whose receipts are known through then can be a peer. None: no channel has told, so all are known."""
+    return through_us is None or as_of_us - through_us <= BEHIND_DAYS_MAX * DAY_US
 
 
 def peers_of(measured: Iterable[tuple[Merchant, np.ndarray]]) -> Peers:

@@ -45,10 +45,10 @@ def receipt(number, fen, seq=1, known_us=SUNDAY_US):
     return replace(told, payer_token="ann", amount_fen=fen, occurred_us=SUNDAY_US, known_us=known_us)
 
 
-async def street(store, shops=30):
+async def street(store, shops=30, bank="bank"):
     """Shop n has taken n + 1 yuan."""
-    await store.commit("bank", ChangeSet(inserts=tuple(shop(number) for number in range(shops))))
-    await store.commit("bank", ChangeSet(inserts=tuple(receipt(number, 100 * (number + 1)) for number in range(shops))))
+    await store.commit(bank, ChangeSet(inserts=tuple(shop(number) for number in range(shops))))
+    await store.commit(bank, ChangeSet(inserts=tuple(receipt(number, 100 * (number + 1)) for number in range(shops))))
 
 
 async def grows(store, known_us):
@@ -207,3 +207,24 @@ async def test_who_goes_away_while_it_is_measured_stops_nothing():
     await asyncio.sleep(0)
     calls[0].cancel()
     assert await calls[1] == await calls[2] == await peers.publish(BANK, store, noon_us(MONDAY))
+
+
+class Counting(FakeStore):
+    """How often published bytes were read."""
+
+    artefacts = 0
+
+    async def read(self, institution_id, *queries):
+        self.artefacts += sum(isinstance(each, Get) and each.record is Artefact for each in queries)
+        return await super().read(institution_id, *queries)
+
+
+async def test_decisions_of_many_institutions_in_turn_read_the_bytes_of_each_once():
+    store, peers = Counting(), PeersOnRecord()
+    banks = [replace(BANK, institution_id=f"bank-{number}") for number in range(9)]
+    for bank in banks:
+        await street(store, bank=bank.institution_id)
+        await peers.publish(bank, store, noon_us(MONDAY))
+    for bank in banks * 3:
+        assert (await peers.settled(bank, store, TUESDAY)).digest
+    assert store.artefacts == len(banks)

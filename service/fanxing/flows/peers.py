@@ -20,8 +20,8 @@ from fanxing.indicators.peers import NO_PEERS, Peers
 from fanxing.indicators.peers_bytes import PeersDamaged, unpack_peers
 from fanxing.institutions import Institution
 
-HELD_MAX = 4
-"""Some 27 kB a cell."""
+BYTES_HELD_MAX = 256 << 20
+"""Of all institutions together, at 27 kB a cell: ten with a thousand cells each, or a thousand with ten."""
 DAYS_HELD_MAX = 1024
 STALE_DAYS = 92
 KIND = "peers"
@@ -35,8 +35,8 @@ class PeersOnRecord:
 
     def __init__(self) -> None:
         self._days: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
-        self._published: Held[_Named, PeersOfDay] = Held(HELD_MAX)
-        self._peers: Held[_Named, Peers] = Held(HELD_MAX)
+        self._published: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
+        self._peers: Held[_Named, Peers] = Held(BYTES_HELD_MAX, lambda each: each.cuts.nbytes + each.merchants.nbytes)
 
     async def settled(self, institution: Institution, store: Store, day: date) -> Peers:
         """What decisions of that local day read; the first to ask puts on record which. NO_PEERS where there are none.
@@ -123,4 +123,3 @@ async def _read(institution: Institution, store: Store, head: PeersOfDay) -> Pee
         raise StoreUnavailable(
             f"the peers {head.digest} are damaged ({damage}); made again they would be others"
         ) from damage
-

@@ -9,6 +9,7 @@ from tests.store.test_graphs import BANK, Meanwhile
 from tests.store.test_store import merchant, payment
 
 from fanxing.errors import PeersSettled, StoreUnavailable
+from fanxing.flows import peers as flow
 from fanxing.flows.moments import day_start_us
 from fanxing.flows.peers import STALE_DAYS, PeersOnRecord
 from fanxing.flows.ports import Artefact, ChangeSet, Get, PeersOfDay
@@ -207,6 +208,26 @@ async def test_who_goes_away_while_it_is_measured_stops_nothing():
     await asyncio.sleep(0)
     calls[0].cancel()
     assert await calls[1] == await calls[2] == await peers.publish(BANK, store, noon_us(MONDAY))
+
+
+async def test_publications_asked_for_at_once_are_measured_one_after_another(monkeypatch):
+    """Of all days and institutions."""
+    under_way, most, really = [], [], flow.measured_peers
+
+    async def watched(institution, store, known_us):
+        under_way.append(known_us)
+        most.append(len(under_way))
+        await asyncio.sleep(0.001)
+        measured = await really(institution, store, known_us)
+        under_way.remove(known_us)
+        return measured
+
+    monkeypatch.setattr(flow, "measured_peers", watched)
+    store, peers = FakeStore(), PeersOnRecord()
+    banks = [replace(BANK, institution_id=f"bank-{number}") for number in range(3)]
+    asked = [peers.publish(bank, store, noon_us(MONDAY) + day * DAY_US) for bank in banks for day in range(20)]
+    assert len({head.day for head in await asyncio.gather(*asked)}) == 20
+    assert most == [1] * 60
 
 
 class Counting(FakeStore):

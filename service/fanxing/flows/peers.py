@@ -31,12 +31,16 @@ _Named = tuple[str, str]
 
 
 class PeersOnRecord:
-    """Keeps the last that were read. Calls that need the same at once wait for one reading, or one publication."""
+    """Keeps the last that were read. Calls that need the same at once wait for one reading, or one publication.
+
+    Publications are measured one after another, whoever asks for whichever days: each reads all logs of an institution.
+    """
 
     def __init__(self) -> None:
         self._days: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
         self._published: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
         self._peers: Held[_Named, Peers] = Held(BYTES_HELD_MAX, lambda each: each.cuts.nbytes + each.merchants.nbytes)
+        self._one_at_a_time = asyncio.Lock()
 
     async def settled(self, institution: Institution, store: Store, day: date) -> Peers:
         """What decisions of that local day read; the first to ask puts on record which. NO_PEERS where there are none.
@@ -63,8 +67,12 @@ class PeersOnRecord:
         PeersSettled where decisions of the next day have been made already.
         """
         day = local_day(at_us, institution.time_zone) + _ONE
-        key = institution.institution_id, day.isoformat()
-        return await self._published.get(key, lambda: _publish(institution, store, day))
+
+        async def published() -> PeersOfDay:
+            async with self._one_at_a_time:
+                return await _publish(institution, store, day)
+
+        return await self._published.get((institution.institution_id, day.isoformat()), published)
 
 
 async def newest(institution: Institution, store: Store, day: date) -> PeersOfDay:

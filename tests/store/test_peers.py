@@ -11,9 +11,9 @@ from tests.store.test_store import merchant, payment
 from fanxing.errors import PeersSettled, StoreUnavailable
 from fanxing.flows import peers as flow
 from fanxing.flows.moments import day_start_us
-from fanxing.flows.peers import STALE_DAYS, PeersOnRecord
+from fanxing.flows.peers import PeersOnRecord
 from fanxing.flows.ports import Artefact, ChangeSet, Get, PeersOfDay
-from fanxing.indicators.peers import NO_PEERS, SPREAD
+from fanxing.indicators.peers import NO_PEERS, SPREAD, STALE_DAYS
 from fanxing.store.fake import FakeStore
 from fanxing.store.open import open_store
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanxing.indicators.catalogue import GRAPH_NAMES, definition_of, names_with
+from fanxing.indicators import known_through
+from fanxing.indicators import peers as peers_room
+from fanxing.indicators.catalogue import GRAPH_NAMES, catalogue_digest, definition_of, names_with
 from fanxing.indicators.peers import ACTIVE, CUTS, NO_PEERS, PEERS_MIN, RANKS, SPREAD, peers_of
 from fanxing.indicators.peers_bytes import PeersDamaged, pack_peers, unpack_peers
 from fanxing.indicators.questions import question_of
@@ -150,3 +152,16 @@ def test_ranks_are_names_like_any_other():
         assert question_of(rank) is None
         assert name not in GRAPH_NAMES
     assert definition_of("receipts_fen_91d_peer_rank") is None
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [
+        (known_through, "IN_USE_DAYS"),
+        *((peers_room, name) for name in ("PEERS_MIN", "CUTS", "BEHIND_DAYS_MAX", "STALE_DAYS")),
+    ],
+)
+def test_other_bounds_are_another_catalogue(monkeypatch, room, name):
+    digest = catalogue_digest()
+    monkeypatch.setattr(room, name, getattr(room, name) + 1)
+    assert catalogue_digest.__wrapped__() != digest

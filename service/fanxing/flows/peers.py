@@ -16,14 +16,13 @@ from fanxing.flows.moments import before_day_us, day_start_us, local_day
 from fanxing.flows.once import ATTEMPTS, attempts, committed
 from fanxing.flows.peers_measured import measured_peers
 from fanxing.flows.ports import Artefact, ChangeSet, Get, PeersOfDay, Range, Record, Snapshot, Store
-from fanxing.indicators.peers import NO_PEERS, Peers
+from fanxing.indicators.peers import NO_PEERS, STALE_DAYS, Peers
 from fanxing.indicators.peers_bytes import PeersDamaged, unpack_peers
 from fanxing.institutions import Institution
 
 BYTES_HELD_MAX = 256 << 20
 """Of all institutions together, at 27 kB a cell: ten with a thousand cells each, or a thousand with ten."""
 DAYS_HELD_MAX = 1024
-STALE_DAYS = 92
 KIND = "peers"
 _ONE = timedelta(days=1)
 _Named = tuple[str, str]

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 
-from fanxing.indicators import facets, families, public_holidays, windows
+from fanxing.indicators import facets, families, known_through, peers, public_holidays, windows
 from fanxing.indicators.definition import MISSING, ZERO, Definition
 from fanxing.indicators.peers import RANKS
 from fanxing.indicators.questions import question_of, questions_with
@@ -124,5 +124,7 @@ def names_with(prefix: str) -> Iterator[str]:
 def catalogue_digest() -> str:
     """SHA-256 (hex) over what all definitions follow from."""
     facts = facets.MEANINGS, public_holidays.TABLE
-    parts = (families.FAMILIES, windows.ALL, *facts, tuple(PLAIN.values()), tuple(RANKS))
+    ranked = peers.ACTIVE, peers.PEERS_MIN, peers.CUTS, peers.BEHIND_DAYS_MAX, peers.STALE_DAYS
+    bounds = known_through.IN_USE_DAYS, *ranked
+    parts = (families.FAMILIES, windows.ALL, *facts, bounds, tuple(PLAIN.values()), tuple(RANKS))
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()

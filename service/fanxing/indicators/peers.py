@@ -17,6 +17,8 @@ PEERS_MIN = 30
 CUTS = 99
 BEHIND_DAYS_MAX = 7
 """Whose receipts have been unknown for longer is nobody's peer: its values tell of another time."""
+STALE_DAYS = 92
+"""What was known longer ago tells nothing of a day: it would be another season's."""
 ACTIVE = "receipts_count_180d"
 """A peer has some of these: who has given up trading would make every other shop look large."""
 _SPREAD = (

@@ -42,15 +42,27 @@ def test_another_currency_is_refused_by_name():
     assert caught.value.metadata == {"expected": "CNY", "got": "USD"}
 
 
-@given(st.integers(0, 253_402_300_799_999_999))
+@given(st.integers(0, 250_246_627_199_999_999))
 def test_moments_there_and_back(at_us):
-    assert convert.micros(convert.timestamp(at_us), "at") == at_us
+    assert (
+        convert.micros(convert.timestamp(at_us), "at") == convert.micros_of_end(convert.timestamp(at_us), "") == at_us
+    )
 
 
 @pytest.mark.parametrize("moment", [Timestamp(seconds=-1), Timestamp(seconds=2**62), Timestamp(nanos=-1)])
 def test_moments_outside_the_calendar_are_refused(moment):
+    for asked in (convert.micros, convert.micros_of_end):
+        with pytest.raises(InvalidRequest):
+            asked(moment, "occurred_at")
+
+
+def test_only_what_ends_may_end_with_the_calendar():
+    last_us = 253_402_300_799_999_999
+    assert convert.micros_of_end(convert.timestamp(last_us), "expires_at") == last_us
     with pytest.raises(InvalidRequest):
-        convert.micros(moment, "occurred_at")
+        convert.micros_of_end(convert.timestamp(last_us + 1), "expires_at")
+    with pytest.raises(InvalidRequest, match="1970 and 9899"):
+        convert.micros(Timestamp(seconds=250_246_627_200), "occurred_at")
 
 
 @given(st.dates(min_value=date(1, 1, 1)))

@@ -7,7 +7,7 @@ from itertools import product
 
 import grpc
 import pytest
-from tests.served import DAY_US, new_id, payment, refused, served, yuan
+from tests.served import DAY_US, NOON_US, new_id, payment, refused, served, yuan
 from tests.wire.test_as_known import Restarted
 
 from fanxing.institutions import Clock
@@ -16,6 +16,8 @@ from fanxing.v1 import decision_service_pb2, lending_service_pb2
 from fanxing.v1 import merchant_service_pb2 as pb
 from fanxing.wire import convert
 
+LAST_US = 253_402_300_799_000_000
+"""The last second of the year 9999."""
 RANK = "receipts_fen_90d_peer_rank"
 NOT_AS_KNOWN = re.compile("requested_|works_|net_flow_to_instalment|funder_headroom")
 """What only the decision keeps."""
@@ -165,6 +167,41 @@ async def test_what_is_published_is_shown(bank):
 async def test_what_cannot_be_shown_is_refused(replayed, wrong, reason, fields):
     said = await refused(replayed.merchants.GetPeers(pb.GetPeersRequest(**({"name": RANK} | wrong), **replayed.at())))
     assert (said.reason, said.fields) == (reason, fields)
+
+
+@pytest.mark.parametrize("clock", Clock)
+async def test_peers_of_a_day_that_is_yet_to_come_are_not_shown(tmp_path, policy_directory, clock):
+    async with served(tmp_path, policy_directory, clock=clock) as service:
+        for ahead_us, reason in ((300_000_000, None), (300_000_001, "TIME_IN_FUTURE"), (LAST_US - NOON_US, "")):
+            as_of = convert.timestamp(service.clock.us + ahead_us)
+            call = service.merchants.GetPeers(pb.GetPeersRequest(name=RANK, as_of=as_of, **service.at()))
+            if reason is None:
+                await call
+            else:
+                said = await refused(call)
+                assert (said.reason, said.fields) == (reason or "INVALID_REQUEST", ["as_of"])
+
+
+async def test_at_either_end_of_time_every_call_answers_or_is_refused_by_name(tmp_path, policy_directory):
+    async with served(tmp_path, policy_directory, clock=Clock.CALLER) as service:
+        await service.register("m1", place="street")
+        await service.record(payment("m1", "one", service.clock.us))
+        for at_us in (0, convert.SECONDS_MAX * 1_000_000):
+            at = {"effective_time": convert.timestamp(at_us)}
+            await service.merchants.PublishPeers(pb.PublishPeersRequest(**at))
+            await service.merchants.GetPeers(pb.GetPeersRequest(name=RANK, **at))
+        service.clock.us = convert.SECONDS_MAX * 1_000_000
+        await told(service)
+        await score(service)
+        await service.lending.Apply(service.application())
+        service.clock.us = LAST_US
+        for call in (
+            service.merchants.PublishPeers(pb.PublishPeersRequest(**service.at())),
+            service.merchants.GetPeers(pb.GetPeersRequest(name=RANK, **service.at())),
+            told(service),
+            score(service),
+        ):
+            assert (await refused(call)).reason == "INVALID_REQUEST"
 
 
 async def test_who_keeps_the_time_is_asked_as_everywhere(replayed, service):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fanxing.errors import IndicatorUnknown
-from fanxing.flows.moments import local_day, moment
+from fanxing.flows.moments import local_day, moment, refuse_future
 from fanxing.flows.peers import newest
 from fanxing.flows.ports import PeersOfDay
 from fanxing.flows.world import World
@@ -38,7 +38,9 @@ async def get_peers(institution: Institution, query: GetPeers, world: World) -> 
     at_us = moment(institution, query.effective_us, world.now)
     if query.name not in RANKS:
         raise IndicatorUnknown(f"{query.name} is no rank among peers", field="name", name=query.name)
-    day = local_day(at_us if query.as_of_us is None else query.as_of_us, institution.time_zone)
+    as_of_us = at_us if query.as_of_us is None else query.as_of_us
+    refuse_future(as_of_us, at_us, "as_of")
+    day = local_day(as_of_us, institution.time_zone)
     head = await newest(institution, world.store, day)
     peers = await world.peers.of(institution, world.store, head)
     return Published(head=head, cells=_cells(peers, RANKS[query.name]))

@@ -11,8 +11,10 @@ from fanxing.money import FEN_MAX, FEN_PER_UNIT
 
 NANOS_PER_FEN = 10_000_000
 US_PER_SECOND = 1_000_000
-SECONDS_MAX = 253_402_300_799
-"""The end of the year 9999, where protobuf's timestamps end."""
+CALENDAR_SECONDS_MAX = 253_402_300_799
+"""The end of the year 9999, where calendars and protobuf's timestamps end: what never ends is often dated so."""
+SECONDS_MAX = 250_246_627_199
+"""The end of the year 9899: what is reckoned from a moment, such as a loan's last day, is in the calendar still."""
 
 
 def fen(money: money_pb2.Money, currency: str, field: str, *, signed: bool = False) -> int:
@@ -48,9 +50,16 @@ def money(amount_fen: int, currency: str) -> money_pb2.Money:
 
 
 def micros(timestamp: Timestamp, field: str) -> int:
-    """A moment in microseconds since 1970 UTC; the years 1970 to 9999."""
+    """A moment in microseconds since 1970 UTC; the years 1970 to 9899."""
+    if timestamp.seconds > SECONDS_MAX:
+        raise InvalidRequest("not a moment between 1970 and 9899", field=field)
+    return micros_of_end(timestamp, field)
+
+
+def micros_of_end(timestamp: Timestamp, field: str) -> int:
+    """The moment at which something ends, from which nothing is reckoned; the years 1970 to 9999."""
     seconds, nanos = timestamp.seconds, timestamp.nanos
-    if not (0 <= seconds <= SECONDS_MAX and 0 <= nanos < 1_000_000_000):
+    if not (0 <= seconds <= CALENDAR_SECONDS_MAX and 0 <= nanos < 1_000_000_000):
         raise InvalidRequest("not a moment between 1970 and 9999", field=field)
     return seconds * US_PER_SECOND + nanos // 1000
 

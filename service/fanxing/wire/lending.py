@@ -46,7 +46,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
                 Consent(
                     scope=consent.scope,
                     text_sha256=consent.text_sha256,
-                    expires_us=convert.micros(consent.expires_at, f"consents[{place}].expires_at"),
+                    expires_us=convert.micros_of_end(consent.expires_at, f"consents[{place}].expires_at"),
                 )
                 for place, consent in enumerate(request.consents)
             ),

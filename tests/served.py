@@ -182,7 +182,7 @@ class Refused:
     """What a refused call said."""
 
     def __init__(self, error):
-        self.status = error.code()
+        self.status, self.message = error.code(), error.details()
         rich = status_pb2.Status()
         rich.ParseFromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
         info, broken = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

@@ -15,6 +15,7 @@ from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.history import EMPTY, fold
+from fanxing.indicators.known_through import receipts_all_later
 from fanxing.indicators.measure import measure
 from fanxing.models.assess import assess
 from fanxing.settings import TOWN_POLICY
@@ -126,9 +127,9 @@ def test_a_larger_limit_of_before_lifts_none():
     assert caps(50 * HOUR, last_limit_fen=1e12)[2] == caps(HOUR)[2]
 
 
-def decided(lag_us, policy=POLICY):
+def decided(lag_us, policy=POLICY, last_limit_fen=300_000.0):
     values = {name: value for name, value in row(TRADE, told(qr=NOW - lag_us)).items() if not np.isnan(value)}
-    values["requested_term_months"] = 12.0
+    values |= {"requested_term_months": 12.0, "last_limit_fen": last_limit_fen}
     return decide(policy, values, assess(policy.models, values), "buns")
 
 
@@ -137,6 +138,34 @@ def test_after_seven_days_to_the_microsecond_nothing_is_decided():
     with pytest.raises(FeedStale, match="more than 168 hours") as refused:
         decided(168 * HOUR + 1)
     assert float(refused.value.metadata["lag_hours"]) > 168
+
+
+@pytest.mark.parametrize("before", [{"last_limit_fen": 0.0}, {}])
+def test_after_48_hours_to_the_microsecond_nothing_is_decided_on_a_first_limit(before):
+    values = {name: value for name, value in row(TRADE).items() if not np.isnan(value) and name != "last_limit_fen"}
+    values |= {"requested_term_months": 12.0} | before
+    assert decided(48 * HOUR, last_limit_fen=0.0).outcome is Outcome.DECLINED
+    with pytest.raises(FeedStale, match="more than 48 hours: no limit grows"):
+        decide(POLICY, values | {"feed_lag_hours": 48.01}, assess(POLICY.models, values), "buns")
+    with pytest.raises(FeedStale, match="more than 168 hours"):
+        decided(168 * HOUR + 1, last_limit_fen=0.0)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "through_days", "later"),
+    [
+        ((1, 2), 2, False),
+        ((1, 2), 2 + 1e-9, True),
+        ((2,), 1, False),
+        ((-1, 3), 4, True),
+        ((-1, 3), 3, False),
+        ((-1,), 4, False),
+        ((), 4, False),
+    ],
+)
+def test_receipts_may_all_be_later_than_they_are_known(receipts, through_days, later):
+    log = history(*(("qr", days) for days in receipts))
+    assert receipts_all_later(log, int(NOW - through_days * DAY), NOW) is later
 
 
 def test_a_policy_without_the_rule_reads_no_lag_and_decides(tmp_path):

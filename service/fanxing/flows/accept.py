@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fanxing.errors import OfferDigestMismatch, OfferExpired
+from fanxing.flows.feed_lag import refuse_behind
 from fanxing.flows.find import find
 from fanxing.flows.moments import US_PER_SECOND, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
-from fanxing.flows.score import controlled, lines_of
+from fanxing.flows.score import Dossier, last_limit_fen, read_dossier
+from fanxing.flows.watermarks import told_by
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -32,15 +34,15 @@ async def accept(institution: Institution, command: AcceptOffer, world: World) -
 
     async def unit(line_id: str) -> ChangeSet:
         application = await find(institution, Application, command.application_id, world)
-        held = await find(institution, Merchant, application.merchant_id, world)
-        controller, group = await controlled(institution, held.controller_token, world)
+        dossier = await read_dossier(institution, application.merchant_id, world)
         told_us = moment(institution, command.effective_us, world.now)
-        merchant, controller = tick_lending(institution, held, controller, told_us)
+        merchant, controller = tick_lending(institution, dossier.merchant, dossier.controller, told_us)
         at_us = merchant.last_known_us
         accepted = application.step(ApplicationState.ACCEPTED, at_us, line_id=line_id)
         assert application.offer is not None, "an approved application has an offer"
         _check(application.offer, command.offer_digest, merchant.last_told_us)
-        _refuse_overtaken(application, await lines_of(institution, group, world))
+        _refuse_overtaken(application, dossier.lines + dossier.group_lines)
+        await _refuse_behind(institution, dossier, merchant, application.offer, world)
         line = _opened(application, application.offer, line_id, at_us)
         return ChangeSet(inserts=(line,), updates=(accepted, merchant, controller))
 
@@ -65,6 +67,17 @@ def _refuse_overtaken(application: Application, lines: tuple[CreditLine, ...]) -
         raise OfferExpired(
             "a credit line was opened after this offer was made; apply again", field="application_id", expired_at=opened
         )
+
+
+async def _refuse_behind(
+    institution: Institution, dossier: Dossier, ticked: Merchant, offer: Offer, world: World
+) -> None:
+    """What is known of the trade may have ended since the offer: what a decision would not lend now, it does not."""
+    known_us = ticked.last_known_us
+    history = dossier.history.known(known_us)
+    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    grows = offer.limit_fen > last_limit_fen(dossier, known_us)
+    refuse_behind(world.policies.active(institution), history, told, ticked.last_told_us, grows=grows)
 
 
 def _opened(application: Application, offer: Offer, line_id: str, at_us: int) -> CreditLine:

@@ -7,11 +7,12 @@ from datetime import date
 
 import numpy as np
 
-from fanxing.errors import FeedStale, ProductUnavailable
+from fanxing.errors import ProductUnavailable
 from fanxing.facts import Fact, known_facts
 from fanxing.feeds import ALL_MERCHANTS, Feed, Watermark
+from fanxing.flows.feed_lag import refuse_behind
 from fanxing.flows.find import find, not_found
-from fanxing.flows.moments import iso, local_day, moment, tick_lending
+from fanxing.flows.moments import local_day, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
 from fanxing.flows.record_fact import facts_query
@@ -22,7 +23,6 @@ from fanxing.indicators.catalogue import GRAPH_NAMES, catalogue_digest
 from fanxing.indicators.exposure import Exposure
 from fanxing.indicators.graph import PayerGraph
 from fanxing.indicators.history import PaymentHistory
-from fanxing.indicators.known_through import furthest_behind
 from fanxing.indicators.measure import measure
 from fanxing.indicators.peers import NO_PEERS, RANKS, Peers
 from fanxing.institutions import Institution
@@ -204,10 +204,15 @@ def _exposure(dossier: Dossier, as_of_us: int, known_us: int) -> Exposure:
         outstanding_fen=sum(loan.principal_fen for loan in dossier.loans if _owed(loan, known_us)),
         group_outstanding_fen=sum(line.limit_fen for line in group if line.state is not LineState.CLOSED),
         previous_limit_fen=max(recent, default=None),
-        last_limit_fen=next((line.limit_fen for line in reversed(dossier.lines) if line.created_us <= known_us), 0),
+        last_limit_fen=last_limit_fen(dossier, known_us),
         instalments_paid_on_time=0,
         funder_headroom_fen=dossier.headroom_fen,
     )
+
+
+def last_limit_fen(dossier: Dossier, known_us: int) -> int:
+    """The newest line that was opened by then; 0 before the first."""
+    return next((line.limit_fen for line in reversed(dossier.lines) if line.created_us <= known_us), 0)
 
 
 def _owed(loan: Loan, known_us: int) -> bool:
@@ -227,20 +232,18 @@ async def decide_on(
 ) -> Decision:
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
+    history = dossier.history.known(known_us)
+    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    refuse_behind(policy, history, told, as_of_us, grows=not last_limit_fen(dossier, known_us))
     day = settled_day(institution, as_of_us, known_us)
     graph, peers = None, NO_PEERS
     if not GRAPH_NAMES.isdisjoint(policy.reads):
         graph = await world.graphs.settled(institution, world.store, day)
     if not RANKS.keys().isdisjoint(policy.reads):
         peers = await world.peers.settled(institution, world.store, day)
-    history = dossier.history.known(known_us)
-    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
     started, zone = world.cpu_time(), institution.time_zone
     row = measure_dossier(policy.reads, dossier, ask, as_of_us, known_us, graph, peers, zone, told)
-    try:
-        verdict = verdict_of(policy, row, dossier.merchant.category)
-    except FeedStale as stale:
-        raise _with_feed(stale, furthest_behind(history, told, as_of_us)) from stale
+    verdict = verdict_of(policy, row, dossier.merchant.category)
     return Decision(
         decision_id=decision_id,
         merchant_id=dossier.merchant.merchant_id,
@@ -258,13 +261,6 @@ async def decide_on(
         verdict=verdict,
         cpu_micros=(world.cpu_time() - started) // 1000,
     )
-
-
-def _with_feed(stale: FeedStale, behind: Watermark | None) -> FeedStale:
-    """The error with the channel that is to be mended."""
-    assert behind is not None, "receipts are unknown since what some feed told"
-    through = iso(behind.complete_through_us)
-    return FeedStale(stale.message, **stale.metadata, channel=behind.channel, complete_through=through)
 
 
 def verdict_of(policy: Policy, row: np.ndarray, category: str) -> Verdict:

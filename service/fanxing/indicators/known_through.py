@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fanxing.feeds import Watermark
-from fanxing.indicators.history import PaymentHistory
+from fanxing.indicators.history import RECEIPT, PaymentHistory
 from fanxing.indicators.local_time import DAY_US
 
 IN_USE_DAYS = 187
@@ -31,6 +31,13 @@ def known_through_us(history: PaymentHistory, told: Iterable[Watermark], as_of_u
 def lag_hours(as_of_us: int, through_us: int) -> float:
     """How long receipts have been unknown."""
     return (as_of_us - through_us) / HOUR_US
+
+
+def receipts_all_later(history: PaymentHistory, through_us: int, as_of_us: int) -> bool:
+    """Whether receipts are on record by `as_of_us`, but none through the moment that they are known: it is not zero."""
+    occurred_us = history.rows["occurred_us"][history.rows["kind"] == RECEIPT]
+    occurred_us = occurred_us[occurred_us <= as_of_us]
+    return bool(len(occurred_us) and occurred_us.min() > through_us)
 
 
 def _in_use(history: PaymentHistory, channel: str, as_of_us: int) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fanxing.errors import FeedStale
 from fanxing.models.score import Score
 from fanxing.strategies.decision import Cap, Effect, Hit, Input, Outcome, Reason, Verdict
+from fanxing.strategies.feed_lag import refuse_stale
 from fanxing.strategies.limit import limit
 from fanxing.strategies.policy import Policy
 from fanxing.strategies.price import expected_loss, price
@@ -72,10 +72,11 @@ class _Case:
 def decide(policy: Policy, values: Mapping[str, float], scores: Sequence[Score], category: str) -> Verdict:
     """The verdict of a policy on the indicators that are present, by name; what it does not read does not count.
 
-    FeedStale where receipts have been unknown for longer than it decides on.
+    FeedStale where receipts have been unknown for longer than it decides on, or than it gives a first limit on.
     """
     present = {name: values[name] for name in policy.reads if name in values}
-    _refuse_stale(policy, present)
+    lag, first = present.get("feed_lag_hours", 0.0), not present.get("last_limit_fen")
+    refuse_stale(policy.constants.limit.feed_lag, lag, grows=first)
     case = _Case(policy, present, tuple(scores), category)
     hits, terms = case.hits(), case.terms()
     outcome = _outcome(policy, hits, terms)
@@ -93,16 +94,6 @@ def decide(policy: Policy, values: Mapping[str, float], scores: Sequence[Score],
         caps=terms.caps,
         inputs=tuple(Input(name=name, value=present.get(name)) for name in policy.reads),
     )
-
-
-def _refuse_stale(policy: Policy, values: Mapping[str, float]) -> None:
-    """A decline would say something of the merchant, where only its feed is at fault."""
-    rules, lag = policy.constants.limit.feed_lag, values.get("feed_lag_hours", 0.0)
-    if rules is not None and lag > rules.no_decision_hours:
-        raise FeedStale(
-            f"receipts have been unknown for more than {rules.no_decision_hours:g} hours: nothing is decided",
-            lag_hours=lag,
-        )
 
 
 def _outcome(policy: Policy, hits: tuple[Hit, ...], terms: _Terms) -> Outcome:

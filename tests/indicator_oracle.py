@@ -38,10 +38,10 @@ def local_day(occurred_us, zone):
 
 
 class Net:
-    """A receipt and what was sent back of it."""
+    """A receipt, and all that is known to have been sent back of it, later than receipts are known too."""
 
-    def __init__(self, receipt, seen, as_of_us, zone):
-        refunds = [each for each in seen if each.kind == PaymentKind.REFUND and each.refund_of == receipt.payment_id]
+    def __init__(self, receipt, known, as_of_us, zone):
+        refunds = [each for each in known if each.kind == PaymentKind.REFUND and each.refund_of == receipt.payment_id]
         soon = [each for each in refunds if each.occurred_us - receipt.occurred_us <= 14 * DAY]
         self.at, self.payer, self.device = receipt.occurred_us, receipt.payer_token, receipt.device_token
         self.gross, self.age = receipt.amount_fen, as_of_us - receipt.occurred_us
@@ -282,11 +282,11 @@ def known_through(told, seen, as_of_us):
 
 def expected(case):
     merchant, now_us, known_us, zone = case["merchant"], case["as_of_us"], case["known_us"], case["zone"]
-    seen = [each for each in case["log"] if each.known_us <= known_us and each.occurred_us <= now_us]
-    through_us = known_through(case["told"], seen, now_us)
+    known = [each for each in case["log"] if each.known_us <= known_us and each.occurred_us <= now_us]
+    through_us = known_through(case["told"], known, now_us)
     as_of_us = now_us if through_us is None else min(now_us, through_us)
-    seen = [each for each in seen if each.occurred_us <= as_of_us]
-    every = [Net(each, seen, as_of_us, zone) for each in seen if each.kind == PaymentKind.RECEIPT]
+    seen = [each for each in known if each.occurred_us <= as_of_us]
+    every = [Net(each, known, as_of_us, zone) for each in seen if each.kind == PaymentKind.RECEIPT]
     nets = [each for each in every if each.net > 0]
     values = of_receipts(nets, every, merchant) | of_days(nets, as_of_us, zone) | of_flows(seen, nets, as_of_us, zone)
     values |= of_evidence(seen, every, nets, merchant, as_of_us, zone)

@@ -166,9 +166,9 @@ class Merchant:
         self._keep("payments", pa.table(columns, schema=COLUMNS))
         self._keep("holidays", HOLIDAYS)
 
-    def answers(self, names, as_of_us: int, known_us: int) -> dict[str, float]:
-        """The value of each indicator, NaN where missing."""
-        today = self._measure(as_of_us, known_us)
+    def answers(self, names, as_of_us: int, known_us: int, refunds_us: int | None = None) -> dict[str, float]:
+        """The value of each indicator, NaN where missing; refunds count by `as_of_us`, or by a later `refunds_us`."""
+        today = self._measure(as_of_us, known_us, as_of_us if refunds_us is None else refunds_us)
         asked = {name: question_of(name) for name in names}
         needed = needs_of(asked.values())
         cut = cut_of([each for _, each, _ in needed], today)
@@ -181,10 +181,10 @@ class Merchant:
             values |= {each: found.get(cut.numbers[each[1]], absent) for each in wanted}
         return {name: _told(each, values) for name, each in asked.items()}
 
-    def _measure(self, as_of_us: int, known_us: int) -> date:
+    def _measure(self, as_of_us: int, known_us: int, refunds_us: int) -> date:
         """Makes `paid` and `measured`; returns the local day of today."""
         self._drop("paid", "measured", "filtered", "chosen")
-        moments = {"zone": self._zone, "as_of": as_of_us, "known": known_us}
+        moments = {"zone": self._zone, "as_of": as_of_us, "known": known_us, "refunds": refunds_us}
         self._duck.execute(PAID, moments)
         self._duck.execute(MEASURED, {"controller": self._controller})
         today = "SELECT timezone($zone, make_timestamptz($as_of))::DATE"

@@ -4,12 +4,14 @@ PAID = """
 CREATE TEMP TABLE paid AS
 WITH known AS (
     SELECT *, timezone($zone, make_timestamptz(occurred_us)) AS local_time
-    FROM payments WHERE occurred_us <= $as_of AND known_us <= $known
+    FROM payments WHERE known_us <= $known
 ), refunds AS (
-    SELECT refund_of AS payment_id, sum(amount_fen) AS refunded FROM known WHERE kind = 'REFUND' GROUP BY refund_of
+    SELECT refund_of AS payment_id, sum(amount_fen) AS refunded FROM known
+    WHERE kind = 'REFUND' AND occurred_us <= $refunds GROUP BY refund_of
 ), netted AS (
     SELECT known.*, CASE kind WHEN 'RECEIPT' THEN least(coalesce(refunded, 0), amount_fen) ELSE 0 END AS back
-    FROM known LEFT JOIN refunds USING (payment_id) WHERE kind <> 'REFUND'
+    FROM known LEFT JOIN refunds USING (payment_id)
+    WHERE kind <> 'REFUND' AND occurred_us <= $as_of
 ), ordered AS (
     SELECT *, kind = 'RECEIPT' AND back < amount_fen AS is_receipt, payer_token <> '' AS has_payer,
         row_number() OVER (ORDER BY local_time, known_us, length(payment_id), payment_id) AS place

@@ -149,10 +149,10 @@ def agree(question, value, expected):
     return math.isclose(value, expected, rel_tol=WITHIN)
 
 
-def disagreements(asked, log, zone, as_of_us, known_us):
-    state = state_of(fold(EMPTY, log).known(known_us), "owner", zone, as_of_us, KEY)
+def disagreements(asked, log, zone, as_of_us, known_us, refunds_us=None):
+    state = state_of(fold(EMPTY, log).known(known_us), "owner", zone, as_of_us, KEY, refunds_us)
     values = plan_of(asked).answer(state, local_day(zone, as_of_us))
-    expected = Merchant(log, zone, "owner").answers([each.name for each in asked], as_of_us, known_us)
+    expected = Merchant(log, zone, "owner").answers([each.name for each in asked], as_of_us, known_us, refunds_us)
     told = [(each, float(value), expected[each.name]) for each, value in zip(asked, values, strict=True)]
     return [(each.name, value, right) for each, value, right in told if not agree(each, value, right)]
 
@@ -163,8 +163,9 @@ def test_indicators_are_what_sql_computes_from_their_definitions(data):
     zone, as_of_us = data.draw(st.sampled_from(MOMENTS))
     log = data.draw(logs(zone, as_of_us))
     known_us = as_of_us + data.draw(st.sampled_from((0, 0, 0, 2 * DAY, -DAY)))
+    refunds_us = as_of_us + data.draw(st.sampled_from((0, 0, 0, DAY, 50 * DAY)))
     asked = some_questions(data.draw(st.integers(0, 1 << 32)), 80)
-    assert disagreements(asked, log, zone, as_of_us, known_us) == []
+    assert disagreements(asked, log, zone, as_of_us, known_us, refunds_us) == []
 
 
 @settings(max_examples=25, deadline=None)
@@ -286,6 +287,18 @@ def test_small_cases(name, log, expected):
         state_of(fold(EMPTY, log), "owner", SHANGHAI, NOW, KEY), local_day(SHANGHAI, NOW)
     )
     assert value == expected or (math.isnan(value) and math.isnan(expected))
+
+
+def test_a_state_is_not_taken_for_one_of_another_moment_of_refunds():
+    """What is sent back after receipts are last known is booked on the receipt's own day; the receipt's state is asked
+    for by both moments."""
+    log = paid((100, NOW - 2 * DAY, "ann"), (60, NOW, 1), (50, NOW, "bo"))
+    history, asked = fold(EMPTY, log), plan_of([questions.question_of("receipts_fen_7d")])
+    sums = [
+        asked.answer(state_of(history, "owner", SHANGHAI, NOW - DAY, KEY, back_us), local_day(SHANGHAI, NOW - DAY))[0]
+        for back_us in (None, NOW - 1, NOW, None)
+    ]
+    assert sums == [100, 100, 40, 100]
 
 
 def test_a_payment_of_a_later_local_day_is_of_no_window():

@@ -1,16 +1,18 @@
 """What a feed that is behind stops: a first line, a larger one, any decision; and what it leaves on record: nothing."""
 
+import struct
 from dataclasses import replace
 
 import pytest
+from google.type.money_pb2 import Money
 from tests.served import DAY_US, new_id, payment, refused, served, yuan
-from tests.watermark_calls import HOUR_US, score, tell
+from tests.watermark_calls import HOUR_US, inputs, recomputed, score, tell
 from tests.wire.test_peers import ranking_policy  # noqa: F401  a fixture
 
 from fanxing.flows.ports import ChangeSet, GraphOfDay, PeersOfDay, Range
 from fanxing.lending.line import CreditLine, LineState
 from fanxing.strategies.decision import Decision
-from fanxing.v1 import lending_service_pb2
+from fanxing.v1 import lending_service_pb2, payment_pb2
 
 DECISIONS, LINES = ("merchant_id", "known_us", "decision_id"), ("merchant_id", "created_us", "line_id")
 
@@ -118,3 +120,34 @@ async def test_a_refusal_settles_neither_the_days_graph_nor_its_peers(tmp_path, 
         await score(service)
         settled = await service.world.store.read("demo", Range(PeersOfDay, ("day",)), Range(GraphOfDay, ("day",)))
         assert [len(each) for each in settled] == [1, 1]
+
+
+async def everything_sent_back(service, at_us):
+    refund = payment_pb2.PAYMENT_KIND_REFUND
+    back = [
+        payment(
+            "m1", f"r{day}-{n}", at_us, kind=refund, refund_of=f"{day}-{n}", payer_token=f"payer-{(day * 7 + n) % 60}"
+        )
+        for day in range(1, 91)
+        for n in range(4)
+    ]
+    assert (await service.record(*back)).accepted == len(back)
+
+
+@pytest.mark.parametrize("behind", ["", "slow"])
+async def test_no_feed_that_is_behind_hides_what_was_sent_back(shop, behind):
+    """Neither the feed that has told less far than its refunds, nor one fen by another that is slower still."""
+    shop.clock.us += DAY_US
+    now = shop.clock.us
+    assert (await score(shop)).limit.units > 0
+    through_us = now - (21 if not behind else 47) * HOUR_US
+    await shop.record(
+        payment("m1", "one fen", through_us, channel=behind, amount=Money(currency_code="CNY", nanos=10**7))
+    )
+    await tell(shop, through_us, behind)
+    await everything_sent_back(shop, now - 20 * HOUR_US)
+    shop.clock.us += 1_000_000
+    decision = await score(shop)
+    assert decision.limit.units == 0
+    assert struct.unpack("<d", inputs(decision)["feed_lag_hours"])[0] > 20
+    assert await recomputed(shop, decision) == inputs(decision)

@@ -42,7 +42,8 @@ def measure(
     """The indicators of these names: float64 (len(names),), NaN where missing.
 
     `history`, `facts` and `told` hold what was known; payments dated after `as_of_us` (microseconds UTC) are left out
-    here. Where receipts are known less far, what asks about the trade is asked as of the last moment that they are.
+    here. Where receipts are known less far, what asks about the trade is asked as of the last moment that they are, but
+    for refunds, which can only lower it: one that is on record by `as_of_us` is booked against its receipt.
     """
     reading = reading_of(names)
     known_us = known_through_us(history, told, as_of_us)
@@ -50,10 +51,10 @@ def measure(
     today, trade_day = (local_us(np.array([as_of_us, trade_us]), time_zone) // DAY_US).tolist()
     values: Values = {"feed_lag_hours": None if known_us is None else lag_hours(as_of_us, known_us)}
     if reading.windowed:
-        state = state_of(history, merchant.controller_token, time_zone, trade_us, b"")
+        state = state_of(history, merchant.controller_token, time_zone, trade_us, b"", as_of_us)
         values |= dict(zip(reading.windowed, reading.plan.answer(state, trade_day).tolist(), strict=True))
     if reading.plain:
-        trade = clean_payments(history, trade_us, time_zone)
+        trade = clean_payments(history, trade_us, time_zone, as_of_us)
         values |= _ages(history, trade, trade_us) | _made_of(values, trade) | _exposed(exposure)
         values |= works(facts, merchant.frontage, today, ask.term_months) | debts(facts, today)
         values["shared_device_share_90d"] = shared_device_share(merchant, history, trade, trade_day)

@@ -39,12 +39,13 @@ class Receipts:
         return int(np.searchsorted(self.age_us, days * DAY_US, side="left"))
 
 
-def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str) -> Receipts:
-    """The receipts that happened by `as_of_us`, net of the refunds that had happened by then."""
+def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str, refunds_us: int | None = None) -> Receipts:
+    """The receipts that happened by `as_of_us`, net of refunds that happened by then, or by a later `refunds_us`."""
     rows = history.rows
     returned = np.zeros(len(rows), dtype="i8")
     early = np.zeros(len(rows), dtype="i8")
-    refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= as_of_us)))
+    back_us = as_of_us if refunds_us is None else refunds_us
+    refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= back_us)))
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
     np.add.at(returned, refunds["receipt"], refunds["amount_fen"])
     soon = refunds["occurred_us"] - rows["occurred_us"][refunds["receipt"]] <= 14 * DAY_US

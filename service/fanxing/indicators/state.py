@@ -8,7 +8,7 @@ The bytes depend on the payments and on when each became known, not on the order
     payers    u16 or u32 a row: place of the payer, all ones if unknown
     runs      (u16, u16): days on from the run before (the first: from the first local day), rows of that day
     large     i64: amounts that 26 bits do not hold
-    returned  i64: what was sent back of each row with that tag
+    returned  i64: what was sent back of each row with that tag, by when refunds count
     balances  i64: of each row that tells one, unless it is that of the row before, more or less the amount (a tag)
     payers    u64 each: BLAKE2b of the token, keyed by the institution
 
@@ -33,24 +33,37 @@ _ROW_BYTES = 7
 _RUN_MAX = 65_535
 
 
-def state_of(history: PaymentHistory, controller_token: str, time_zone: str, as_of_us: int, salt: bytes) -> bytes:
-    """The state of a history's payments that happened by `as_of_us`; tokens are kept as digests under the salt."""
-    rows = history.rows
-    cut_us = min(as_of_us, int(rows["occurred_us"].max(initial=0)))  # later moments know the same
-    key = history.through_seq, cut_us, controller_token, time_zone, salt
+def state_of(
+    history: PaymentHistory,
+    controller_token: str,
+    time_zone: str,
+    as_of_us: int,
+    salt: bytes,
+    refunds_us: int | None = None,
+) -> bytes:
+    """The state of a history's payments that happened by `as_of_us`; tokens are kept as digests under the salt.
+
+    What was sent back of them counts if that happened by then, or by a later `refunds_us`.
+    """
+    newest_us = int(history.rows["occurred_us"].max(initial=0))  # later moments know the same
+    cut_us = min(as_of_us, newest_us)
+    back_us = cut_us if refunds_us is None else min(refunds_us, newest_us)
+    key = history.through_seq, cut_us, back_us, controller_token, time_zone, salt
     held = history.last_state
     if held is None or held[0] != key:
-        held = history.last_state = key, _state_of(history, controller_token, time_zone, cut_us, salt)
+        held = history.last_state = key, _state_of(history, controller_token, time_zone, cut_us, back_us, salt)
     return held[1]
 
 
-def _state_of(history: PaymentHistory, controller_token: str, time_zone: str, as_of_us: int, salt: bytes) -> bytes:
+def _state_of(
+    history: PaymentHistory, controller_token: str, time_zone: str, as_of_us: int, refunds_us: int, salt: bytes
+) -> bytes:
     rows = history.rows
     place = np.flatnonzero((rows["kind"] != REFUND) & (rows["occurred_us"] <= as_of_us))
     local = local_us(rows["occurred_us"][place], time_zone)
     order = _order(history, place, local)
     place, local = place[order], local[order]
-    chosen, returned = rows.take(place), _returned(rows, as_of_us)[place]  # take copies a row at once
+    chosen, returned = rows.take(place), _returned(rows, refunds_us)[place]  # take copies a row at once
     tags = _tags(chosen, returned, history.payers.get(controller_token, -2) if controller_token else -2)
     follows = _follows(chosen)
     tags |= follows.astype("u8") << np.uint64(Facet.BALANCE_FOLLOWS)

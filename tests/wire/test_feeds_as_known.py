@@ -206,3 +206,65 @@ async def test_a_shop_that_opens_later_is_told_for_with_all_others(bank):
     decision = await score(bank, "m2")
     assert seen(decision) == [("qr", now - HOUR_US)]
     assert await recomputed(bank, decision) == inputs(decision)
+
+
+@pytest.fixture
+async def ahead(address, tmp_path, policy_directory):
+    """A shop; the clock of whichever process hears the next telling is 60 days ahead, for that one."""
+    store = await open_store(**address)
+    async with served(tmp_path, policy_directory, store=store) as service:
+        await service.register()
+        await service.trade(days=40, payers=20, per_day=2, vouched=False)
+        service.noon = service.clock.us
+        yield service
+    await store.close()
+
+
+async def heard_ahead(service, through_us, channel=""):
+    now = service.clock.us
+    service.clock.us = now + 60 * DAY_US
+    await tell(service, through_us, channel)
+    service.clock.us = now
+
+
+async def test_one_telling_by_a_clock_that_stood_ahead_does_not_stop_the_feed(ahead):
+    noon = ahead.noon
+    await tell(ahead, noon - 1)
+    early = await score(ahead)
+    await heard_ahead(ahead, noon)
+    decisions = [early]
+    for day in range(1, 5):
+        ahead.clock.us = noon + day * DAY_US
+        await ahead.record(payment("m1", f"new-{day}", ahead.clock.us - HOUR_US))
+        await tell(ahead, ahead.clock.us - HOUR_US)
+        decisions.append(await score(ahead))
+        assert seen(decisions[-1]) == [("", ahead.clock.us - HOUR_US)]
+        now = convert.timestamp(ahead.clock.us + 1)
+        ahead.clock.us += 1
+        assert (await known(ahead, now, now))[1] == ahead.clock.us - 1 - HOUR_US
+    assert (await known(ahead, decisions[2].as_of, convert.timestamp(noon + 3 * DAY_US - 1)))[1] == noon + 47 * HOUR_US
+    for passed_us in (0, 90 * DAY_US):
+        ahead.clock.us += passed_us
+        async with Restarted(ahead) as again:
+            for service in (ahead, again):
+                for decision in decisions:
+                    assert await recomputed(service, decision) == inputs(decision)
+
+
+async def test_a_first_telling_by_a_clock_that_stood_ahead_is_one(ahead):
+    noon = ahead.noon
+    await ahead.record(payment("m1", "bank", noon - DAY_US, channel="bank"))
+    await heard_ahead(ahead, noon, "bank")
+    ahead.clock.us = noon + 11 * DAY_US
+    said = await refused(score(ahead))
+    assert (said.reason, said.metadata["channel"], said.metadata["lag_hours"]) == ("FEED_STALE", "bank", "264.0")
+
+
+async def test_a_telling_of_what_is_yet_to_come_is_not_seen_before_and_merchants_are_told_for_by_name(ahead):
+    await tell(ahead, ahead.noon - HOUR_US)
+    await heard_ahead(ahead, ahead.noon + 50 * DAY_US)
+    assert seen(await score(ahead)) == [("", ahead.noon - HOUR_US)]
+    ahead.clock.us += DAY_US
+    assert (await refused(tell(ahead, ahead.clock.us))).reason == "WATERMARK_BACKWARDS"
+    await tell(ahead, ahead.clock.us, "", ["m1"])
+    assert seen(await score(ahead)) == [("", ahead.clock.us)]

@@ -10,7 +10,7 @@ from fanxing.flows.moments import US_PER_SECOND, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet
 from fanxing.flows.score import Dossier, last_limit_fen, read_dossier
-from fanxing.flows.watermarks import told_by
+from fanxing.flows.watermarks import told_now
 from fanxing.flows.world import World
 from fanxing.institutions import Institution
 from fanxing.lending.application import Application, ApplicationState
@@ -75,7 +75,7 @@ async def _refuse_behind(
     """What is known of the trade may have ended since the offer: what a decision would not lend now, it does not."""
     known_us = ticked.last_known_us
     history = dossier.history.known(known_us)
-    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    told = await told_now(institution, dossier.feeds, history.channel_names, known_us, world.store)
     grows = offer.limit_fen > last_limit_fen(dossier, known_us)
     refuse_behind(world.policies.active(institution), history, told, ticked.last_told_us, grows=grows)
 

@@ -9,7 +9,7 @@ import numpy as np
 from fanxing.errors import IndicatorsTooMany, IndicatorUnknown
 from fanxing.flows.moments import moment, refuse_future
 from fanxing.flows.score import measure_dossier, read_dossier, settled_day
-from fanxing.flows.watermarks import seen_at, told_by
+from fanxing.flows.watermarks import seen_at, told_by, told_now
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD, definition_of, names_with
@@ -63,8 +63,10 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     day = settled_day(institution, as_of_us, known_us)
     graph = await world.graphs.looked_at(institution, world.store, day)
     history = dossier.history.known(known_us)
-    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
-    told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
+    told_then = told_by if known_us < at_us else told_now
+    told = await told_then(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    if any(feed.channel in history.channel_names for feed in dossier.feeds):
+        told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
     ranked, zone = not RANKS.keys().isdisjoint(names), institution.time_zone
     peers = await world.peers.looked_at(institution, world.store, day) if ranked else NO_PEERS
     row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, peers, zone, told)

@@ -16,7 +16,7 @@ from fanxing.flows.moments import local_day, moment, tick_lending
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Quota, Range, Snapshot
 from fanxing.flows.record_fact import facts_query
-from fanxing.flows.watermarks import feeds_query, told_by
+from fanxing.flows.watermarks import feeds_query, told_now
 from fanxing.flows.world import World
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import GRAPH_NAMES, catalogue_digest
@@ -233,7 +233,7 @@ async def decide_on(
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
     history = dossier.history.known(known_us)
-    told = await told_by(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    told = await told_now(institution, dossier.feeds, history.channel_names, known_us, world.store)
     refuse_behind(policy, history, told, as_of_us, grows=not last_limit_fen(dossier, known_us))
     day = settled_day(institution, as_of_us, known_us)
     graph, peers = None, NO_PEERS

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from fanxing.feeds import Feed, RecordedWatermark, Watermark, at_most, greatest
 from fanxing.flows.ports import Range, Snapshot, Store
-from fanxing.institutions import Institution
+from fanxing.institutions import Clock, Institution
 from fanxing.strategies.decision import Decision
 
 
@@ -36,13 +36,33 @@ def _newest(feed: Feed, known_us: int) -> Range:
     return Range(RecordedWatermark, order, prefix=prefix, until=(known_us,), limit=1, backwards=True)
 
 
+async def told_now(
+    institution: Institution, feeds: Iterable[Feed], channels: Collection[str], known_us: int, store: Store
+) -> tuple[Watermark, ...]:
+    """What these feeds have told of those channels, for a call of that moment.
+
+    A SYSTEM clock that stood ahead has dated a telling, and with it every later one, when it was not yet. They are on
+    record and count, but for one that speaks of a moment yet to come. A CALLER's dates are taken as they are told.
+    """
+    held = list(feeds)
+    told = await told_by(institution, held, channels, known_us, store)
+    if institution.clock is Clock.CALLER:
+        return told
+    past = [feed for feed in held if feed.channel in channels and feed.complete_through_us <= known_us]
+    return greatest((*told, *past))
+
+
 async def seen_at(
     institution: Institution, merchant_id: str, told: tuple[Watermark, ...], known_us: int, store: Store
 ) -> tuple[Watermark, ...]:
-    """What was told by then, no further than the first decision since has seen; as it is, where there is none."""
-    if not told:
-        return told
-    order = ("merchant_id", "known_us", "decision_id")
-    query = Range(Decision, order, prefix=(merchant_id,), after=(known_us - 1,), limit=1)
-    decision = Snapshot(await store.read(institution.institution_id, query)).one(0, Decision)
-    return told if decision is None else at_most(told, decision.watermarks)
+    """What was told by then, no less than the last decision by then saw and no further than the first one since.
+
+    So at a decision's own moment it is what that saw, by whatever clock it was told.
+    """
+    order, merchant = ("merchant_id", "known_us", "decision_id"), (merchant_id,)
+    by_then = Range(Decision, order, prefix=merchant, until=(known_us,), limit=1, backwards=True)
+    since = Range(Decision, order, prefix=merchant, after=(known_us - 1,), limit=1)
+    answers = Snapshot(await store.read(institution.institution_id, by_then, since))
+    last, first = answers.one(0, Decision), answers.one(1, Decision)
+    known = told if last is None else greatest((*told, *last.watermarks))
+    return known if first is None else at_most(known, first.watermarks)

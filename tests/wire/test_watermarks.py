@@ -52,6 +52,7 @@ async def test_a_watermark_that_goes_back_is_refused_and_the_feed_stays_where_it
         ["watermark.complete_through"],
     )
     assert said.metadata["last"].startswith("2026-09-")
+    assert said.metadata["merchant_id"] == ""
     assert await feeds(service) == [("qr", now)]
 
 
@@ -137,7 +138,7 @@ async def test_told_for_some_merchants_it_is_told_for_all_of_these_or_none(servi
     await tell(service, now, "bank", [shops[1]])
     service.clock.us += HOUR_US
     said = await refused(tell(service, now - 1, "bank", shops))
-    assert said.reason == "WATERMARK_BACKWARDS"
+    assert (said.reason, said.metadata["merchant_id"]) == ("WATERMARK_BACKWARDS", shops[1])
     assert [await feeds(service, shop) for shop in shops] == [
         [("qr", now)],
         [("bank", now), ("qr", now)],
@@ -226,7 +227,8 @@ async def test_a_stale_feed_stops_decisions_by_name_and_leaves_nothing_behind(se
             said.metadata["complete_through"] == convert.timestamp(now - 7 * DAY_US - 1).ToJsonString()[:-1] + "+00:00"
         )
     given = decision_service_pb2.EvaluateRequest(indicators={"feed_lag_hours": 168.1}, category="canteen")
-    assert (await refused(service.decisions.Evaluate(given))).reason == "FEED_STALE"
+    said = await refused(service.decisions.Evaluate(given))
+    assert (said.reason, said.metadata) == ("FEED_STALE", {"lag_hours": "168.1"})
     assert not (await service.lending.ListApplications(lending_service_pb2.ListApplicationsRequest())).applications
     assert await service.world.store.read("demo", Range(Decision, DECISIONS, prefix=("m1",))) == ((),)
     await service.record(payment("m1", "again", now - HOUR_US))
@@ -242,7 +244,9 @@ async def test_a_feed_of_another_institution_is_another_feed_and_its_merchants_a
         await banks.east.register()
         await tell(banks.east, now, "qr")
         await tell(banks.east, now, "qr", ["m1"])
-        assert (await feeds(banks.west), await feeds(banks.west, "m1")) == ([], [])
+        assert await feeds(banks.west) == []
+        said = await refused(feeds(banks.west, "m1"))
+        assert (said.status, said.reason, said.fields) == (STATUS.NOT_FOUND, "MERCHANT_NOT_FOUND", ["merchant_id"])
         said = await refused(tell(banks.west, now, "qr", ["m1"]))
         assert (said.reason, said.fields) == ("MERCHANT_NOT_FOUND", ["merchant_ids[0]"])
         await tell(banks.west, now - HOUR_US, "qr")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from fanxing.errors import WatermarkBackwards
 from fanxing.feeds import ALL_MERCHANTS, Feed, RecordedWatermark, Watermark
-from fanxing.flows.find import not_found
+from fanxing.flows.find import find, not_found
 from fanxing.flows.moments import iso, moment, refuse_backwards, refuse_future
 from fanxing.flows.once import once
 from fanxing.flows.ports import ChangeSet, Get, Record, Snapshot
@@ -45,7 +45,9 @@ async def record_watermark(institution: Institution, command: RecordWatermark, w
 
 
 async def list_feeds(institution: Institution, merchant_id: str, world: World) -> tuple[Feed, ...]:
-    """The feeds told for a merchant alone, or for all, in the order of their channels."""
+    """The feeds told for a merchant alone, or for all, in the order of their channels; or MerchantNotFound."""
+    if merchant_id != ALL_MERCHANTS:
+        await find(institution, Merchant, merchant_id, world)
     return Snapshot(await world.store.read(institution.institution_id, feeds_query(merchant_id))).many(0, Feed)
 
 
@@ -71,7 +73,13 @@ def _told(institution: Institution, held: Feed | None, key: tuple[str, str], thr
     refuse_backwards(institution, at_us, held.known_us, f"the feed {channel!r}")
     if through_us < held.complete_through_us:
         last = iso(held.complete_through_us)
-        raise WatermarkBackwards(f"the feed {channel!r} was complete through {last}", field=_THROUGH, last=last)
+        whose = f" of merchant {merchant_id}" if merchant_id else ""
+        raise WatermarkBackwards(
+            f"the feed {channel!r}{whose} was complete through {last}",
+            field=_THROUGH,
+            last=last,
+            merchant_id=merchant_id,
+        )
     if past_us <= held.complete_through_us:
         return held
     known_us = max(at_us, held.known_us)

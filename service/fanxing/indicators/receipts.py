@@ -42,14 +42,14 @@ class Receipts:
 def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str, refunds_us: int | None = None) -> Receipts:
     """The receipts that happened by `as_of_us`, net of refunds that happened by then, or by a later `refunds_us`."""
     rows = history.rows
-    returned = np.zeros(len(rows), dtype="i8")
-    early = np.zeros(len(rows), dtype="i8")
+    all_of, early_of = (np.zeros(len(rows), np.longdouble) for _ in range(2))  # may come to more than 64 bits hold
     back_us = as_of_us if refunds_us is None else refunds_us
     refunds = rows.take(np.flatnonzero((rows["kind"] == REFUND) & (rows["occurred_us"] <= back_us)))
     refunds = refunds[(refunds["receipt"] != UNKNOWN) & (refunds["receipt"] < len(rows))]
-    np.add.at(returned, refunds["receipt"], refunds["amount_fen"])
+    np.add.at(all_of, refunds["receipt"], refunds["amount_fen"])
     soon = refunds["occurred_us"] - rows["occurred_us"][refunds["receipt"]] <= 14 * DAY_US
-    np.add.at(early, refunds["receipt"][soon], refunds["amount_fen"][soon])
+    np.add.at(early_of, refunds["receipt"][soon], refunds["amount_fen"][soon])
+    returned, early = (np.minimum(back, rows["amount_fen"]).astype("i8") for back in (all_of, early_of))
     chosen = np.flatnonzero((rows["kind"] == RECEIPT) & (rows["occurred_us"] <= as_of_us))
     chosen = chosen[np.argsort(-rows["occurred_us"][chosen], kind="stable")]
     gross, back = rows["amount_fen"][chosen], returned[chosen]
@@ -69,8 +69,8 @@ def clean_payments(history: PaymentHistory, as_of_us: int, time_zone: str, refun
         all_real_name=rows["real_name"][chosen],
         all_account_age_days=rows["account_age_days"][chosen],
         all_gross_fen=gross,
-        all_returned_fen=np.minimum(back, gross),
-        all_returned_early_fen=np.minimum(early[chosen], gross),
+        all_returned_fen=back,
+        all_returned_early_fen=early[chosen],
     )
 
 

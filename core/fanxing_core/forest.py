@@ -1,8 +1,6 @@
 """Forest: the face of the walk. It checks and allocates, the core fills."""
 
 import hashlib
-import os
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy as np
 from fanxing_core import _explain, _forest, artefact, columns
 from fanxing_core.errors import ModelError
 from fanxing_core.explain import Explainer
+from fanxing_core.files import regular_bytes
 
 
 class Forest(_forest.Walk):
@@ -20,7 +19,7 @@ class Forest(_forest.Walk):
     """
 
     def __init__(self, source: Path | str | bytes, *, machine: str | None = None) -> None:
-        content = source if isinstance(source, bytes) else _content(Path(source))
+        content = source if isinstance(source, bytes) else regular_bytes(Path(source))
         self.artefact = artefact.read(content)
         self._explainer: Explainer | None = None
         self.digest = hashlib.sha256(content).hexdigest()
@@ -64,18 +63,6 @@ class Forest(_forest.Walk):
             margins = self.predict_margin(held.golden_rows).reshape(held.golden_margins.shape)
             if margins.tobytes() != held.golden_margins.tobytes():
                 raise ModelError("golden rows have other margins here than where the model was trained")
-
-
-def _content(path: Path) -> bytes:
-    """A regular file's bytes: read, since whoever cut or rewrote a mapped file would end the process, or fool it."""
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            content = file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
-    except (OSError, ValueError, MemoryError) as error:
-        raise ModelError(f"{path}: {error}") from error
-    if content is None:
-        raise ModelError(f"{path} is no regular file")
-    return content
 
 
 def _core_digest() -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from fanxing_core import artefact, layout
 from fanxing_core.artefact import Artefact, Transform
 from fanxing_core.errors import ModelError
+from fanxing_core.files import regular_bytes
 from fanxing_core.forest import Forest
 
 SOURCE_BYTES_MAX = 256 << 20
@@ -47,7 +48,8 @@ def import_model(
     source: the path of an XGBoost model (JSON or UBJSON) or a LightGBM model (text), told apart by content; or a fitted
     scikit-learn ensemble (random forest, extra trees, gradient boosting, histogram gradient boosting).
     golden: rows float64 (n, features) with the trainer's own margins, (n,) or (n, outputs), kept in the artefact
-    and tried whenever it is loaded. unconfined: read files even where the system refuses to confine the reader.
+    and tried whenever it is loaded; of a LightGBM random forest margins are means of trees, as its predictions are,
+    where raw_score is the sum. unconfined: read files even where the system refuses to confine the reader.
     """
     imported, rows, margins = imported_from(source, golden=golden, unconfined=unconfined)
     written = artefact.write(imported)
@@ -63,7 +65,7 @@ def imported_from(
 ) -> tuple[Artefact, np.ndarray, np.ndarray]:
     """A model's artefact, with rows to try it on, float64 (n, features), and Treelite's margins, (n, outputs)."""
     if isinstance(source, str | os.PathLike):
-        content = _bytes_of(Path(source))
+        content = regular_bytes(Path(source), SOURCE_BYTES_MAX)
         arrays = _read_apart(content, unconfined=unconfined)
         digest = hashlib.sha256(content).digest()
     else:
@@ -113,17 +115,6 @@ def _artefact(arrays: layout.Arrays, digest: bytes, golden: Golden | None) -> Ar
         golden_margins=np.asarray(margins, dtype="<f8").reshape(len(rows), len(base)),
         **laid._asdict(),
     )
-
-
-def _bytes_of(source: Path) -> bytes:
-    try:
-        with source.open("rb") as file:
-            content = file.read(SOURCE_BYTES_MAX + 1)
-    except OSError as error:
-        raise ModelError(f"{source}: {error.strerror}") from error
-    if len(content) > SOURCE_BYTES_MAX:
-        raise ModelError(f"{source} is larger than {SOURCE_BYTES_MAX} bytes")
-    return content
 
 
 def _read_apart(content: bytes, *, unconfined: bool) -> dict[str, np.ndarray]:

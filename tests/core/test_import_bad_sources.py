@@ -1,6 +1,7 @@
 """Damaged, hostile and foreign files: a named refusal in bounded time, and nothing written."""
 
 import json
+import os
 import pickle
 import re
 import time
@@ -160,6 +161,12 @@ def test_a_folder_a_hole_and_a_giant_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(importer, "SOURCE_BYTES_MAX", len(JSON))
     with pytest.raises(ModelError, match="No such file"):
         import_model(tmp_path / "giant", tmp_path / "no folder" / "target")
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="is no regular file"):
+        import_model(tmp_path / "pipe", tmp_path / "target")
 
 
 def test_what_a_string_within_the_model_says_is_not_taken_for_its_header():

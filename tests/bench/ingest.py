@@ -136,7 +136,7 @@ def main(
     payments: Annotated[int, typer.Option(min=1, help="So many in all.")] = 100_000,
     merchants: Annotated[int, typer.Option(min=1, help="Of so many shops.")] = 200,
     batch: Annotated[int, typer.Option(min=1, max=1000, help="So many in a batch.")] = 1000,
-    streams: Annotated[int, typer.Option(min=1, help="So many streams at a time.")] = 8,
+    streams: Annotated[int, typer.Option(min=1, help="So many streams at a time.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="So many times.")] = 3,
 ) -> None:
     """Races.

@@ -85,7 +85,7 @@ def race(payments: list[RecordedPayment], asked: list[questions.Question], secon
     today = int(local_us(np.array([NOW_US]), ZONE)[0] // DAY_US)
     state = state_of(history, CONTROLLER, ZONE, NOW_US, b"key")
     names = [each.name for each in asked]
-    moments = {"zone": ZONE, "as_of": NOW_US, "known": NOW_US}
+    moments = {"zone": ZONE, "as_of": NOW_US, "known": NOW_US, "refunds": NOW_US}
     on = date(1970, 1, 1) + timedelta(days=today)
     kept = timed(lambda: plan.answer(state, today), seconds)
 

@@ -196,3 +196,10 @@ def test_a_price_above_the_cap_is_told_and_one_below_it_lends():
     declined = decided(0.5)
     assert (declined.outcome, declined.term_months, declined.limit_fen) == (Outcome.DECLINED, 0, 0)
     assert "PRICE_ABOVE_CAP" in codes(declined)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("months", range(1, 25))
+def test_a_loan_that_costs_nothing_has_no_price_whatever_doubles_lose(method, months):
+    free = PriceRules(step=STEP, lgd=0.0, funding_rate=0.0, operating_fen=0, margin=0.0)
+    assert [price(free, product(method), pd, 50_000, months) for pd in (0.0, 0.1, 0.5)] == [Decimal("0.0000")] * 3

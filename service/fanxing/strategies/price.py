@@ -12,6 +12,8 @@ from fanxing.strategies.limit import annuity
 
 RATE_QUANTUM = Decimal("0.0001")
 """Rates are told with four decimals, so a policy's step is a multiple of it."""
+ROUNDING = 1e-12
+"""What adding up months in doubles may lose of a principal: a rate that earns just what is wanted is enough."""
 
 
 def price(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, months: int) -> Decimal | None:
@@ -19,15 +21,16 @@ def price(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, m
     low, high = 0, int(product.all_in_cap / rules.step)
     while low < high:
         middle = (low + high) // 2
-        enough = present_value(rules, product, pd, limit_fen, months, rules.step * middle) >= rules.margin
+        enough = _earns(rules, product, pd, limit_fen, months, rules.step * middle)
         low, high = (low, middle) if enough else (middle + 1, high)
     rate = rules.step * low
-    if (
-        all_in(rate, limit_fen) > product.all_in_cap
-        or present_value(rules, product, pd, limit_fen, months, rate) < rules.margin
-    ):
+    if all_in(rate, limit_fen) > product.all_in_cap or not _earns(rules, product, pd, limit_fen, months, rate):
         return None
     return rate.quantize(RATE_QUANTUM)
+
+
+def _earns(rules: PriceRules, product: ProductTerms, pd: float, limit_fen: int, months: int, rate: Decimal) -> bool:
+    return present_value(rules, product, pd, limit_fen, months, rate) >= rules.margin - ROUNDING
 
 
 def all_in(rate: Decimal, limit_fen: int) -> Decimal:

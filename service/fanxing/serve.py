@@ -34,8 +34,6 @@ GRACE_S = 5.0
 POLICY_EVERY_S = 1.0
 GARBAGE_MIN = 50_000
 """Objects that may hold others, made and not freed, before the collector looks for cycles among them."""
-SWITCH_S = 0.0003
-"""How long a thread keeps the interpreter from others: the store's threads want it back after each statement."""
 log = structlog.get_logger()
 
 
@@ -55,7 +53,6 @@ def run(settings: Settings) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    sys.setswitchinterval(SWITCH_S)
     uvloop.run(_serve(settings))
 
 

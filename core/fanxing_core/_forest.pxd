@@ -34,7 +34,7 @@ cdef extern from "panel.h":
         const uint8_t* dense_more
         const uint32_t* tree_outputs
         const double* base
-        double divisor, scale
+        double divisor, scale, prediction_divisor
         int transform
         const uint8_t* feature
         const uint8_t* bin

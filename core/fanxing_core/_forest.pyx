@@ -92,7 +92,8 @@ cdef class Walk:
         forest.places = <const int32_t*> self._keep(np.argsort(order).astype("i4"))
         forest.tree_outputs = <const uint32_t*> self._keep(artefact.tree_outputs)
         forest.base = <const double*> self._keep(artefact.base)
-        forest.divisor, forest.scale, forest.transform = artefact.divisor, artefact.scale, artefact.transform
+        forest.divisor, forest.scale, forest.transform = artefact.margin_divisor, artefact.scale, artefact.transform
+        forest.prediction_divisor = artefact.divisor / artefact.margin_divisor
         forest.sum32 = artefact.sum == 32
         leaves = artefact.nodes["threshold"][artefact.is_leaf]
         with np.errstate(over="ignore"):

@@ -16,7 +16,8 @@ from fanxing_core.errors import ModelError
 MAGIC, VERSION = b"FXFOREST", 2
 HEADER = struct.Struct("<8sIIIIIIIIIIIIIIdd32s16s16s48s")
 """magic, version, kind, comparison, sum, transform, features, outputs, trees, nodes, category sets, category words,
-golden rows, whether covers are there, 0, scale, divisor, SHA-256 of the source, library, its version, zeros."""
+golden rows, whether covers are there, whether margins are sums, scale, divisor, SHA-256 of the source, library, its
+version, zeros."""
 ALIGNMENT, DIGEST_BYTES, DEPTH_MAX = 64, 32, 64
 RESERVED = bytes(48)
 FEATURES_MAX = 2**31 - 1
@@ -69,7 +70,8 @@ class Artefact:
     """What a file holds.
 
     comparison, sum: 32 or 64, the bits in which values (cast to it first) meet thresholds, and leaves are summed: onto
-    `base`, in the order of the trees, each into its output. Where `divisor` is not 1 the sum is divided by it.
+    `base`, in the order of the trees, each into its output. Where `divisor` is not 1 the sum is divided by it: that is
+    the margin; but where `margins_are_sums` the sum itself is, and only predictions are made from the mean.
 
     base float64 (outputs,), roots and tree_outputs uint32 (trees,), nodes NODE (nodes,), covers float64 (nodes,) or
     (0,) where the library kept none, category_offsets uint32 (sets + 1,) into category_words uint32 (words,): bit
@@ -83,6 +85,7 @@ class Artefact:
     features: int
     scale: float
     divisor: float
+    margins_are_sums: bool = False
     source_sha256: bytes
     library: str
     library_version: str
@@ -100,6 +103,11 @@ class Artefact:
     def outputs(self) -> int:
         """How many margins a row has."""
         return len(self.base)
+
+    @property
+    def margin_divisor(self) -> float:
+        """What the sum is divided by to be the margin."""
+        return 1.0 if self.margins_are_sums else self.divisor
 
     @property
     def is_leaf(self) -> np.ndarray:
@@ -129,7 +137,7 @@ def write(artefact: Artefact) -> bytes:
             len(artefact.category_words),
             len(artefact.golden_rows),
             int(len(artefact.covers) > 0),
-            0,
+            int(artefact.margins_are_sums),
             artefact.scale,
             artefact.divisor,
             artefact.source_sha256,
@@ -151,15 +159,15 @@ def read(content: bytes | memoryview) -> Artefact:
     view = memoryview(content)
     if len(view) < HEADER.size + DIGEST_BYTES:
         raise ModelError("too short for an artefact")
-    (magic, version, kind, comparison, total, transform, *counts, scale, divisor, source, library, library_version,
-     reserved) = HEADER.unpack_from(view)  # fmt: skip
+    (magic, version, kind, comparison, total, transform, *counts, sums, scale, divisor, source, library,
+     library_version, reserved) = HEADER.unpack_from(view)  # fmt: skip
     if magic != MAGIC:
         raise ModelError("not an artefact of Fanxing")
     if version != VERSION:
         raise ModelError(f"artefact version {version}; this core reads {VERSION}")
     if kind not in set(Kind) or transform not in set(Transform):
         raise ModelError(f"artefact of kind {kind} with transform {transform}; this core knows neither or only one")
-    if reserved != RESERVED:
+    if reserved != RESERVED or sums > 1:
         raise ModelError("the artefact has bytes of which this core knows nothing")
     arrays = _arrays(view, *counts)
     if hashlib.sha256(view[:-DIGEST_BYTES]).digest() != bytes(view[-DIGEST_BYTES:]):
@@ -171,6 +179,7 @@ def read(content: bytes | memoryview) -> Artefact:
         features=counts[0],
         scale=scale,
         divisor=divisor,
+        margins_are_sums=bool(sums),
         source_sha256=source,
         library=_name(library),
         library_version=_name(library_version),
@@ -189,7 +198,7 @@ def _name(field: bytes) -> str:
 
 def _arrays(
     view: memoryview, features: int, outputs: int, trees: int, nodes: int, sets: int, words: int, golden: int,
-    has_covers: int, zero: int,
+    has_covers: int,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     shapes: dict[str, tuple[int, ...]] = {
         "base": (outputs,),
@@ -208,7 +217,7 @@ def _arrays(
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
         places[name] = (start, kind, count, shape)
         start += -(-count * kind.itemsize // ALIGNMENT) * ALIGNMENT
-    if len(view) != start + DIGEST_BYTES or has_covers > 1 or zero:
+    if len(view) != start + DIGEST_BYTES or has_covers > 1:
         raise ModelError("the counts disagree with the length")
     ends = [start + count * kind.itemsize for start, kind, count, _ in places.values()]
     if any(any(view[end : end + -end % ALIGNMENT]) for end in ends):
@@ -240,6 +249,7 @@ def _check(artefact: Artefact, sets: int) -> None:
             [*artefact.base, artefact.scale, artefact.divisor]
         ).all(),
         "a divisor that is not positive": not artefact.divisor > 0,
+        "margins that are sums though nothing divides them": artefact.margins_are_sums and artefact.divisor == 1,
         "a scale that sums of 32 bits do not know": artefact.sum == 32 and artefact.scale != 1,
         "a leaf with children": bool((leaf & (nodes["left"] != 0)).any()),
         "an unknown flag": bool(

@@ -92,7 +92,7 @@ def _kernel(artefact: Artefact, *, portable: bool) -> _explain.Kernel:
     outputs = artefact.tree_outputs[by_output]
     means = np.bincount(outputs[tree[leaf]], reach[leaf] * leaves["value"], artefact.outputs)
     with np.errstate(over="ignore"):
-        expectations = (artefact.base + means) / artefact.divisor
+        expectations = (artefact.base + means) / artefact.margin_divisor
     return _explain.Kernel(
         splits=splits,
         leaves=leaves,
@@ -103,7 +103,7 @@ def _kernel(artefact: Artefact, *, portable: bool) -> _explain.Kernel:
         category_words=artefact.category_words,
         rule=_gauss_legendre(_points(int(distinct.max()))),
         expectations=expectations,
-        divisor=artefact.divisor,
+        divisor=artefact.margin_divisor,
         comparison=artefact.comparison,
         slots=int(np.diff(starts).max()),
         features=artefact.features,

@@ -84,7 +84,8 @@ typedef struct {
     const double *leaf64; /* null where they are */
     const uint32_t *tree_outputs;
     const double *base;
-    double divisor, scale;
+    double divisor, scale; /* the divisor of sums: margins */
+    double prediction_divisor; /* of margins, before they are transformed */
     int transform;
     const uint8_t *feature, *bin; /* (HEAP6 then HEAP8 trees, TOP) */
     const uint64_t *missing_left; /* one bit a place */

@@ -48,8 +48,8 @@ def import_model(
     source: the path of an XGBoost model (JSON or UBJSON) or a LightGBM model (text), told apart by content; or a fitted
     scikit-learn ensemble (random forest, extra trees, gradient boosting, histogram gradient boosting).
     golden: rows float64 (n, features) with the trainer's own margins, (n,) or (n, outputs), kept in the artefact
-    and tried whenever it is loaded; of a LightGBM random forest margins are means of trees, as its predictions are,
-    where raw_score is the sum. unconfined: read files even where the system refuses to confine the reader.
+    and tried whenever it is loaded (XGBoost's output_margin, LightGBM's raw_score, of scikit-learn's forests what they
+    predict). unconfined: read files even where the system refuses to confine the reader.
     """
     imported, rows, margins = imported_from(source, golden=golden, unconfined=unconfined)
     written = artefact.write(imported)
@@ -63,7 +63,7 @@ def imported_from(
     golden: Golden | None = None,
     unconfined: bool = False,
 ) -> tuple[Artefact, np.ndarray, np.ndarray]:
-    """A model's artefact, with rows to try it on, float64 (n, features), and Treelite's margins, (n, outputs)."""
+    """A model's artefact, with rows to try it on, float64 (n, features), and margins by Treelite, (n, outputs)."""
     if isinstance(source, str | os.PathLike):
         content = regular_bytes(Path(source), SOURCE_BYTES_MAX)
         arrays = _read_apart(content, unconfined=unconfined)
@@ -73,9 +73,10 @@ def imported_from(
         arrays, digest = layout.unpack(packed), hashlib.sha256(packed).digest()
     try:
         imported = _artefact(arrays, digest, golden)
-        rows = arrays["probe_rows"].reshape(-1, imported.features)
-        margins = arrays["probe_margins"].reshape(len(rows), imported.outputs)
         artefact.read(artefact.write(imported))
+        rows = arrays["probe_rows"].reshape(-1, imported.features)
+        means = arrays["probe_margins"].reshape(len(rows), imported.outputs)
+        margins = means * (imported.divisor / imported.margin_divisor)
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError, struct.error) as error:
         # What the reader answered is no model, in whatever way.
         raise ModelError(str(error) if isinstance(error, ModelError) else f"the reader's answer: {error}") from error
@@ -85,7 +86,7 @@ def imported_from(
 def check_probes(ours: np.ndarray, theirs: np.ndarray, imported: Artefact) -> None:
     """ModelError where margins (n,) or (n, outputs) differ from Treelite's by more than its own rounding explains."""
     leaf = imported.is_leaf
-    weight = np.abs(imported.nodes["threshold"][leaf]).max(initial=0) * len(imported.roots) / imported.divisor
+    weight = np.abs(imported.nodes["threshold"][leaf]).max(initial=0) * len(imported.roots) / imported.margin_divisor
     within = np.abs(ours.reshape(theirs.shape) - theirs) <= 1e-5 * np.abs(theirs) + 1e-6 * (1e-3 + weight)
     if not within.all():
         raise ModelError("the imported model answers otherwise than Treelite's own walk")
@@ -107,6 +108,7 @@ def _artefact(arrays: layout.Arrays, digest: bytes, golden: Golden | None) -> Ar
         features=meta["features"],
         scale=float(meta["scale"]),
         divisor=float(meta["divisor"]),
+        margins_are_sums=bool(meta["sums"]),
         source_sha256=digest,
         library=str(meta["library"])[:16],
         library_version=str(meta["library_version"])[:16],

@@ -110,10 +110,12 @@ def arrays_of(model: Model, meta: dict[str, Any], base: np.ndarray | None = None
     arrays = _nodes(model) | {"base": _field(model, "base_scores") if base is None else base}
     vectors = len(arrays["vectors"]) > 0
     rounds = model.num_tree if vectors else model.num_tree // outputs
+    averaged = bool(_field(model, "average_tree_output")[0])
     meta = meta | {
         "features": model.num_feature,
         "transform": _TRANSFORMS[postprocessor],
-        "divisor": rounds if _field(model, "average_tree_output")[0] else 1,
+        "divisor": rounds if averaged else 1,
+        "sums": meta["library"] == "lightgbm" and averaged and rounds > 1,
     }
     rows = _probe_rows(arrays, meta)
     margins = treelite.gtil.predict(model, rows, nthread=1, pred_margin=True).reshape(len(rows), -1)

@@ -71,6 +71,10 @@ static double transformed(const Forest *forest, double margin) {
 }
 
 static void transform(const Forest *forest, double *out) {
+    if (forest->prediction_divisor != 1)
+        for (int64_t k = 0; k < forest->outputs; k++)
+            out[k] = forest->sum32 ? (float)out[k] / (float)forest->prediction_divisor
+                                   : out[k] / forest->prediction_divisor;
     if (forest->transform == SOFTMAX) softmax(forest, out);
     else
         for (int64_t k = 0; k < forest->outputs; k++) out[k] = transformed(forest, out[k]);

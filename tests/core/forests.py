@@ -9,7 +9,7 @@ SPECIAL = (np.inf, -np.inf, 0.0, -0.0, 1.0, 3.0e38, 1.0e-40)
 
 def made_up(
     seed, *, trees=8, leaves=20, depth=64, features=5, grid=None, comparison=64, outputs=1, categories=0, chain=False,
-    divisor=1.0, transform=Transform.IDENTITY, scale=1.0, covers=False,
+    divisor=1.0, margins_are_sums=False, transform=Transform.IDENTITY, scale=1.0, covers=False,
 ):  # fmt: skip
     """An artefact. `grid`: so many distinct cuts a feature (None: all differ). `chain`: as deep as leaves allow."""
     rng = np.random.default_rng(seed)
@@ -39,6 +39,7 @@ def made_up(
         features=features,
         scale=scale,
         divisor=divisor,
+        margins_are_sums=margins_are_sums,
         source_sha256=bytes(32),
         library="made up",
         library_version="1",

@@ -27,6 +27,7 @@ def made_bases():
         {"trees": 2, "leaves": 40, "depth": 8, "comparison": 32, "divisor": 7.0, "transform": Transform.SIGMOID},
         {"trees": 2, "leaves": 40, "chain": True, "transform": Transform.EXP, "scale": 3.0},
         {"trees": 3, "leaves": 12, "chain": True, "transform": Transform.STEP},
+        {"trees": 3, "leaves": 9, "outputs": 2, "divisor": 3.0, "margins_are_sums": True},
     ]
     made = [made_up(seed, **(common | kind)) for seed, kind in enumerate(kinds, 1)]
     made[2] = replace(made[2], sum=64)
@@ -106,7 +107,7 @@ def refused_or_right(content, seed=0):
     if len(held.covers):
         reasons = [Explainer(held, portable=portable).explain(rows[:8]) for portable in (False, True)]
         assert same(*reasons)
-        weight = (np.abs(held.base).max() + np.abs(held.nodes["threshold"][held.is_leaf]).sum()) / held.divisor
+        weight = (np.abs(held.base).max() + np.abs(held.nodes["threshold"][held.is_leaf]).sum()) / held.margin_divisor
         if weight < 1e100:
             sums = reasons[0].reshape(8, held.outputs, -1).sum(2)
             np.testing.assert_allclose(sums, exact[:8], rtol=0, atol=1e-9 * weight + 1e-300)

@@ -9,7 +9,7 @@ import numpy as np
 
 HEADER = {"magic": "8s", "version": "I", "kind": "I", "comparison": "I", "sum": "I", "transform": "I", "features": "I"}
 HEADER |= {"outputs": "I", "trees": "I", "nodes": "I", "sets": "I", "words": "I", "golden": "I", "has_covers": "I"}
-HEADER |= {"zero": "I", "scale": "d", "divisor": "d", "source": "32s", "library": "16s", "library_version": "16s"}
+HEADER |= {"sums": "I", "scale": "d", "divisor": "d", "source": "32s", "library": "16s", "library_version": "16s"}
 HEADER |= {"reserved": "48s"}
 
 
@@ -45,7 +45,7 @@ def margins_by_the_page(held, row):
         while held.node[at][1] >= 0:
             at = held.node[at][2] + (not goes_left_by_the_page(held, held.node[at], float(real(row[held.node[at][1]]))))
         sums[output] += total(held.node[at][0])
-    return [float(each / total(held.divisor)) for each in sums]
+    return [float(each if held.sums else each / total(held.divisor)) for each in sums]
 
 
 def goes_left_by_the_page(held, node, x):
@@ -61,7 +61,9 @@ def goes_left_by_the_page(held, node, x):
     return x <= threshold if flags & 1 else x < threshold
 
 
-def predictions_by_the_page(held, sums):
+def predictions_by_the_page(held, margins):
+    sums = [float({32: np.float32, 64: float}[held.sum](m / held.divisor)) if held.sums else m for m in margins]
+
     def e(x):
         return math.exp(x) if x < 709.7 else math.inf
 

@@ -14,8 +14,8 @@ def margins(artefact: Artefact, rows: np.ndarray) -> np.ndarray:
     for root, output in zip(artefact.roots, artefact.tree_outputs, strict=True):
         leaves = _leaves(artefact, int(root), values)
         sums[:, output] += artefact.nodes["threshold"][leaves].astype(total)
-    if artefact.divisor != 1:
-        sums /= total.type(artefact.divisor)
+    if artefact.margin_divisor != 1:
+        sums /= total.type(artefact.margin_divisor)
     return sums.astype("f8")
 
 

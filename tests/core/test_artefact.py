@@ -29,18 +29,19 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("transform", Transform)
 @pytest.mark.parametrize("comparison", [32, 64])
 @pytest.mark.parametrize("total", [32, 64])
-def test_the_page_is_enough_to_write_a_reader(comparison, total, transform):
+@pytest.mark.parametrize("sums", [False, True])
+def test_the_page_is_enough_to_write_a_reader(comparison, total, transform, sums):
     made = made_up(
         transform, comparison=min(comparison, total), outputs=3, categories=4, divisor=7.0, transform=transform,
-        scale=1.0 if total == 32 else 1.7,
+        margins_are_sums=sums, scale=1.0 if total == 32 else 1.7,
     )  # fmt: skip
     content = write(replace(made, comparison=comparison, sum=total))
     held, forest = by_the_page(content), Forest(content)
     for row in trying_rows(made, 40):
-        sums = margins_by_the_page(held, row)
-        assert forest.predict_margin(row[None])[0].tolist() == sums
+        margins = margins_by_the_page(held, row)
+        assert forest.predict_margin(row[None])[0].tolist() == margins
         precision = 1e-6 if total == 32 else 1e-14
-        np.testing.assert_allclose(forest.predict(row[None])[0], predictions_by_the_page(held, sums), precision)
+        np.testing.assert_allclose(forest.predict(row[None])[0], predictions_by_the_page(held, margins), precision)
 
 
 def test_the_artefact_on_the_page_is_one():
@@ -118,7 +119,8 @@ def test_any_edits_are_refused_or_right(base, edits, seed):
         ("knows nothing", [("reserved", 1)]),
         ("between its arrays", [("gap", 1)]),
         ("between its arrays", [("gap", 128, -1)]),
-        ("disagree", [("zero", 1)]),
+        ("nothing divides them", [("sums", 1)]),
+        ("knows nothing", [("sums", 2)]),
         ("disagree", [("has_covers", 2)]),
         ("disagree", [("trees", 40)]),
         ("cannot be printed", [("library", 200)]),

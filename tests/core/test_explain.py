@@ -111,7 +111,7 @@ def margins(artefact, row, known):
     sums = artefact.base.copy()
     for root, output in zip(artefact.roots, artefact.tree_outputs, strict=True):
         sums[output] += expected(artefact, root, row, known)
-    return sums / artefact.divisor
+    return sums / artefact.margin_divisor
 
 
 def by_subsets(artefact, row):
@@ -146,7 +146,7 @@ def by_paths(artefact, row):
         for side, part in enumerate(shares(artefact, node["left"])):
             stack.append((node["left"] + side, path | {node["feature"]: (share * part, stays * (left == (side == 0)))}))
     phi[-1] += artefact.base[0]
-    return phi / artefact.divisor
+    return phi / artefact.margin_divisor
 
 
 def mean_weight(others):
@@ -162,7 +162,7 @@ def test_shapley_of_all_subsets(seed):
     rng = np.random.default_rng(seed)
     features, depth, outputs = int(rng.integers(1, 6)), int(rng.integers(0, 7)), int(rng.integers(1, 4))
     trees = [grown(rng, depth, features) for _ in range(4)]
-    settings = {"comparison": int(rng.choice([32, 64])), "divisor": float(rng.choice([1, 4]))}
+    settings = {"comparison": int(rng.choice([32, 64])), "divisor": 4.0, "margins_are_sums": bool(rng.integers(2))}
     artefact = read(write(artefact_of(trees, features, outputs=outputs, **settings)))
     rows = rows_of(rng, 8, features)
     got = explain(artefact, rows).reshape(8, outputs, features + 1)

@@ -160,7 +160,7 @@ def test_what_a_reader_under_foreign_rule_answers_is_not_believed(sources, tmp_p
         lie(covers=honest["covers"] - 1e9), lie(covers=honest["covers"][:3]), lie(vectors=honest["base"]),
         lie(probe_rows=honest["probe_rows"][:-1]), lie(probe_margins=honest["probe_margins"] + 1),
         said(features=2**40), said(features=-1), said(features="4"), said(features=2), said(transform=99),
-        said(comparison=16), said(divisor=0), said(scale=float("nan")), said(library="é" * 9),
+        said(comparison=16), said(divisor=0), said(sums=True), said(scale=float("nan")), said(library="é" * 9),
         honest | {"meta": honest["meta"][:9]}, honest | {"meta": np.frombuffer(b"[" * 10**5, dtype="u1")},
         honest | {"meta": np.frombuffer(b"{}", dtype="u1")}, honest | {"meta": np.frombuffer(b"\xff", dtype="u1")},
     ]  # fmt: skip

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tests.core.reference import margins, trying_rows
 
-from fanxing_core import ModelError, importer, importer_child, layout
-from fanxing_core.artefact import Transform
+from fanxing_core import Forest, ModelError, importer, importer_child, layout
+from fanxing_core.artefact import Transform, write
 from fanxing_core.importer import check_probes, imported_from
 
 RNG = np.random.default_rng(4)
@@ -76,11 +76,11 @@ def trained(tmp_path, settings, truth, categorical=(), rounds=20):
     return lightgbm.Booster(model_file=tmp_path / "model.txt"), tmp_path / "model.txt"
 
 
-def assert_same_bits(booster, source, divisor=1):
+def assert_same_bits(booster, source):
     imported, rows, theirs = imported_from(source)
     check_probes(margins(imported, rows), theirs, imported)
     rows = trying_rows(imported, 2500)
-    native = booster.predict(rows, raw_score=True).reshape(len(rows), -1) / divisor
+    native = booster.predict(rows, raw_score=True).reshape(len(rows), -1)
     assert margins(imported, rows).tobytes() == native.tobytes()
     assert len(imported.covers) == len(imported.nodes)
     return imported
@@ -94,13 +94,19 @@ def test_every_objective_to_the_last_bit(tmp_path, case, categorical):
         assert (imported.transform, imported.scale) == TRANSFORMS[case]
 
 
-@pytest.mark.parametrize("case", ["binary", "regression", "four classes"])
-def test_a_random_forest_is_averaged(tmp_path, case):
+@pytest.mark.parametrize("rounds", [1, 30])
+@pytest.mark.parametrize("case", ["binary", "binary, sigmoid 0.7", "regression", "square roots", "four classes"])
+def test_a_random_forest_sums_raw_scores_and_predicts_from_their_mean(tmp_path, case, rounds):
     settings, truth = CASES[case]
-    booster, source = trained(tmp_path, settings | FOREST, truth, rounds=30)
-    imported = assert_same_bits(booster, source, 30)  # LightGBM's raw scores are the sums, its predictions the mean's
+    booster, source = trained(tmp_path, settings | FOREST, truth, rounds=rounds)
+    assert_same_bits(booster, source)
+    golden = ROWS, booster.predict(ROWS, raw_score=True)
+    forest, native = Forest(write(imported_from(source, golden=golden)[0])), booster.predict(ROWS)
+    np.testing.assert_allclose(forest.predict(ROWS), native, rtol=1e-14)
     if case == "regression":
-        assert margins(imported, ROWS)[:, 0].tobytes() == booster.predict(ROWS).tobytes()
+        assert forest.predict(ROWS).tobytes() == native.tobytes()
+    sums = forest.explain(ROWS[:50]).sum(axis=-1)
+    np.testing.assert_allclose(sums, forest.predict_margin(ROWS[:50]), atol=1e-12)
 
 
 @pytest.mark.parametrize(

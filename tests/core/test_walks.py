@@ -37,6 +37,7 @@ SHAPES = {
     "categories": {"categories": 6, "leaves": 60, "trees": 40},
     "several outputs": {"outputs": 5, "trees": 33, "leaves": 40},
     "averaged": {"divisor": 7.0},
+    "averaged in predictions alone": {"divisor": 7.0, "margins_are_sums": True},
 }
 
 

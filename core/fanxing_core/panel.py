@@ -15,32 +15,51 @@ from fanxing_core.forest import Forest
 class Panel:
     """Forests and, for each, where its features stand in the wide row.
 
-    Each distinct column becomes bytes once for all of them. The forests must compare values in the same precision.
+    Each distinct column becomes bytes once for all forests that compare values in the same precision.
     """
 
     def __init__(self, forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) -> None:
         """`columns`: for each forest integers (features,) below `wide`, the length of a row; else ModelError."""
         _check(forests, columns, wide)
-        merged = _merged([forest.artefact for forest in forests], columns, wide)
         self.features = wide
-        together = columns_of(merged)
-        walks, picks, start = [], [], 0
-        for forest in forests:
-            end = start + len(forest.artefact.nodes)
-            own = _own(together, forest.artefact, start, end)
-            picks.append(own[0])
-            walks.append(_forest.Walk(forest.artefact, own[1], forests[0].machine))
-            start = end
-        bins = _forest.Walk(replace(merged, roots=np.empty(0, "<u4")), together, forests[0].machine)
-        self._walk = _forest.PanelWalk(bins, walks, picks)
+        alike = [
+            [place for place, forest in enumerate(forests) if forest.artefact.comparison == bits] for bits in (32, 64)
+        ]
+        self._walks = [
+            _walk([forests[place] for place in places], [columns[place] for place in places], wide)
+            for places in alike
+            if places
+        ]
+        ends = np.cumsum([forest.outputs for forest in forests])
+        walked = [np.arange(ends[place] - forests[place].outputs, ends[place]) for places in alike for place in places]
+        self._from = np.argsort(np.concatenate(walked))
 
     def predict(self, row: np.ndarray) -> np.ndarray:
         """Predictions of one row, float32 or float64 (wide,), NaN where missing: float64, outputs behind each other."""
-        return self._walk.predicted(row, False)
+        return self._predicted(row, margins_only=False)
 
     def predict_margin(self, row: np.ndarray) -> np.ndarray:
         """Margins, alike."""
-        return self._walk.predicted(row, True)
+        return self._predicted(row, margins_only=True)
+
+    def _predicted(self, row: np.ndarray, *, margins_only: bool) -> np.ndarray:
+        answers = [walk.predicted(row, margins_only) for walk in self._walks]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)[self._from]
+
+
+def _walk(forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) -> _forest.PanelWalk:
+    """Of forests that compare in the same precision."""
+    merged = _merged([forest.artefact for forest in forests], columns, wide)
+    together = columns_of(merged)
+    walks, picks, start = [], [], 0
+    for forest in forests:
+        end = start + len(forest.artefact.nodes)
+        own = _own(together, forest.artefact, start, end)
+        picks.append(own[0])
+        walks.append(_forest.Walk(forest.artefact, own[1], forests[0].machine))
+        start = end
+    bins = _forest.Walk(replace(merged, roots=np.empty(0, "<u4")), together, forests[0].machine)
+    return _forest.PanelWalk(bins, walks, picks)
 
 
 def _check(forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) -> None:
@@ -48,8 +67,6 @@ def _check(forests: Sequence[Forest], columns: Sequence[np.ndarray], wide: int) 
         raise ModelError("a panel needs forests, and columns for each")
     if wide > FEATURES_MAX:
         raise ModelError(f"a row has at most {FEATURES_MAX} columns")
-    if len({forest.artefact.comparison for forest in forests}) > 1:
-        raise ModelError("the forests of a panel must compare values in the same precision")
     for place, (forest, own) in enumerate(zip(forests, columns, strict=True)):
         if np.shape(own) != (forest.features,) or not np.issubdtype(np.asarray(own).dtype, np.integer):
             raise ModelError(f"forest {place} of the panel reads {forest.features} columns, not {np.shape(own)}")

@@ -124,13 +124,15 @@ def test_split_columns_are_split():
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("categories", [0, 4])
-def test_a_panel_says_what_its_forests_say(machine, categories):
+@pytest.mark.parametrize("comparisons", [[32], [64], [64, 32, 64, 32]])
+def test_a_panel_says_what_its_forests_say(machine, categories, comparisons):
     rng = np.random.default_rng(2)
     wide, forests, columns = 300, [], []
     for seed in range(9):
         artefact = made_up(
-            seed, features=20, leaves=[20, 60, 300][seed % 3], outputs=1 + seed % 2, categories=categories
-        )
+            seed, features=20, leaves=[20, 60, 300][seed % 3], outputs=1 + seed // 2 % 2, categories=categories,
+            comparison=comparisons[seed % len(comparisons)],
+        )  # fmt: skip
         forests.append(Forest(write(artefact), machine=machine))
         columns.append(rng.choice(wide if seed % 2 else 25, 20, replace=False))
     panel = Panel(forests, columns, wide)
@@ -142,6 +144,8 @@ def test_a_panel_says_what_its_forests_say(machine, categories):
                 forest.predict_margin(row[None, own]).reshape(-1) for forest, own in zip(forests, columns, strict=True)
             ]
             assert panel.predict_margin(row).tobytes() == np.concatenate(each).tobytes()
+            each = [forest.predict(row[None, own]).reshape(-1) for forest, own in zip(forests, columns, strict=True)]
+            assert panel.predict(row).tobytes() == np.concatenate(each).tobytes()
 
 
 def test_threads_that_share_a_forest_get_the_same_bits():

@@ -6,7 +6,7 @@ To add one, decorate a function of a model's path that returns an Engine.
 import ctypes
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,10 @@ class Engine(NamedTuple):
 
 @dataclass
 class Peer:
-    """How to load a model from its `source` (xgb.json, lgb.txt or fxf), or a whole panel, for who has such a call."""
+    """How to load a model from its `source`, or a whole panel, for who has such a call.
+
+    Sources are xgb.json and lgb.txt, and fxf and lgb.fxf, which is either of them imported.
+    """
 
     load: Callable[[str], Engine]
     needs: tuple[str, ...]
@@ -67,6 +70,8 @@ def fanxing_panel(paths: Sequence[str], columns: np.ndarray, wide: int) -> Call:
 
 
 PEERS["fanxing"].panel = fanxing_panel
+# Ours once more, of LightGBM's file: it compares and sums in 64 bits, XGBoost's in 32.
+PEERS["fanxing 64 bits"] = replace(PEERS["fanxing"], source="lgb.fxf")
 
 
 @peer("lightgbm", "lgb.txt", "lightgbm")

@@ -35,6 +35,7 @@ def prepare(folder: Path, race: str) -> None:
     write(folder, size, ROWS_WIDE if size.wide else ROWS)
     for model in range(size.models):
         import_model(folder / f"{model}.xgb.json", folder / f"{model}.fxf")
+        import_model(folder / f"{model}.lgb.txt", folder / f"{model}.lgb.fxf")
     if RACES[race].explained:
         judge = PEERS["xgboost"].load(str(folder / "0.xgb.json"))
         assert judge.explain is not None

@@ -14,12 +14,13 @@ import structlog
 import uvloop
 
 from fanxing.errors import FanxingError, InvalidRequest
+from fanxing.flows.moments import local_day
 from fanxing.flows.policies import CHAMPION, publish
 from fanxing.flows.ports import ActivePolicy, ChangeSet, Get, Quota, Store
 from fanxing.flows.score import FUNDING
 from fanxing.flows.settle import returns, settle
 from fanxing.flows.world import World
-from fanxing.institutions import Institution
+from fanxing.institutions import Clock, Institution
 from fanxing.rail.v1 import payout_rail_service_pb2_grpc
 from fanxing.settings import TOWN_POLICY, Settings, Tenancy, tenancies
 from fanxing.store.open import open_store
@@ -32,6 +33,7 @@ from fanxing.wire.tenant import Tenants
 
 GRACE_S = 5.0
 POLICY_EVERY_S = 1.0
+GRAPH_EVERY_S = 30.0
 GARBAGE_MIN = 50_000
 """Objects that may hold others, made and not freed, before the collector looks for cycles among them."""
 log = structlog.get_logger()
@@ -167,7 +169,7 @@ def run_rail_simulator(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _background(institutions: list[Institution], settings: Settings, world: World) -> AsyncIterator[None]:
-    """Settles what is pending, asks what came back, and takes up newly published policies, until the block ends."""
+    """Settles what is pending, asks what came back, takes up new policies, builds each day's payer graph."""
     tasks = [
         asyncio.create_task(_every(settings.settle_every_s, settle, institution, world)) for institution in institutions
     ]
@@ -176,6 +178,11 @@ async def _background(institutions: list[Institution], settings: Settings, world
         for institution in institutions
     ]
     tasks += [asyncio.create_task(_every(POLICY_EVERY_S, _reload, institution, world)) for institution in institutions]
+    tasks += [
+        asyncio.create_task(_every(GRAPH_EVERY_S, _graph_of_today, institution, world))
+        for institution in institutions
+        if institution.clock is Clock.SYSTEM
+    ]
     try:
         yield
     finally:
@@ -188,6 +195,11 @@ async def _background(institutions: list[Institution], settings: Settings, world
 
 async def _reload(institution: Institution, world: World) -> None:
     await world.policies.load(institution, world.store)
+
+
+async def _graph_of_today(institution: Institution, world: World) -> None:
+    """So that no customer waits for it: it is on record within a minute after midnight, and then held."""
+    await world.graphs.settled(institution, world.store, local_day(world.now(), institution.time_zone))
 
 
 async def _every(seconds: float, work: object, institution: Institution, world: World) -> None:

@@ -1,8 +1,10 @@
 """The process itself: it tells its health, describes itself only when asked to, and ends when asked."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 
 import grpc
 import pytest
@@ -64,6 +66,17 @@ def test_what_keeps_it_from_serving_is_told_in_a_sentence(tmp_path, more, senten
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_the_payer_graph_of_the_day_is_there_before_anybody_asks(tmp_path):
+    store = tmp_path / "store.sqlite"
+    with launched(*options(tmp_path, "--store", f"sqlite:///{store}"), log=tmp_path / "log"):
+        held = sqlite3.connect(store)
+        until = time.monotonic() + 30
+        while not held.execute("SELECT digest FROM graph_days").fetchall():
+            assert time.monotonic() < until, "no graph is on record"
+            time.sleep(0.05)
+        held.close()
 
 
 def test_a_port_that_is_taken_is_named(tmp_path):

@@ -1,7 +1,7 @@
 """The payer graph of a day, from the merchants and payments known five minutes before the day began.
 
-A call that took its moment before midnight has committed by then. What decides reads the graph that the first decision
-of the day put on record, the same for every process for ever (`settled`). What only looks reads that one too, and until
+A call that took its moment before midnight has committed by then. What decides reads the graph that was put on record
+by who needed it first, the same for every process for ever (`settled`). What only looks reads that one too, and until
 there is one a graph of its own, which freezes nothing (`looked_at`).
 """
 

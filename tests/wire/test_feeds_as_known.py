@@ -268,3 +268,31 @@ async def test_a_telling_of_what_is_yet_to_come_is_not_seen_before_and_merchants
     assert (await refused(tell(ahead, ahead.clock.us))).reason == "WATERMARK_BACKWARDS"
     await tell(ahead, ahead.clock.us, "", ["m1"])
     assert seen(await score(ahead)) == [("", ahead.clock.us)]
+
+
+async def test_of_tellings_by_a_clock_that_stood_ahead_the_last_that_speaks_of_the_past_counts(ahead):
+    """Also the first of all, behind one of what is yet to come: without it the feed would never have told."""
+    noon = ahead.noon
+    await heard_ahead(ahead, noon)
+    await heard_ahead(ahead, noon + 50 * DAY_US)
+    assert seen(await score(ahead)) == [("", noon)]
+    ahead.clock.us = noon + 11 * DAY_US
+    said = await refused(score(ahead))
+    assert (said.reason, said.metadata["lag_hours"]) == ("FEED_STALE", "264.0")
+
+
+async def test_a_telling_of_what_is_yet_to_come_is_not_seen_because_another_shop_moved_the_record_ahead(ahead):
+    noon = ahead.noon
+    await ahead.register("m2", controller_token="owner-m1")
+    await ahead.record(payment("m2", "one", noon - HOUR_US))
+    await tell(ahead, noon)
+    ahead.clock.us = noon + 60 * DAY_US
+    await tell(ahead, ahead.clock.us)
+    await score(ahead, "m2")
+    ahead.clock.us = noon + DAY_US
+    decision = await score(ahead)
+    assert seen(decision) == [("", noon)]
+    assert await recomputed(ahead, decision) == inputs(decision)
+    ahead.clock.us = noon + 11 * DAY_US
+    said = await refused(score(ahead))
+    assert (said.reason, said.metadata["lag_hours"]) == ("FEED_STALE", "264.0")

@@ -73,11 +73,11 @@ async def _refuse_behind(
     institution: Institution, dossier: Dossier, ticked: Merchant, offer: Offer, world: World
 ) -> None:
     """What is known of the trade may have ended since the offer: what a decision would not lend now, it does not."""
-    known_us = ticked.last_known_us
+    at_us, known_us = ticked.last_told_us, ticked.last_known_us
     history = dossier.history.known(known_us)
-    told = await told_now(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    told = await told_now(institution, dossier.feeds, history.channel_names, at_us, known_us, world.store)
     grows = offer.limit_fen > last_limit_fen(dossier, known_us)
-    refuse_behind(world.policies.active(institution), history, told, ticked.last_told_us, grows=grows)
+    refuse_behind(world.policies.active(institution), history, told, at_us, grows=grows)
 
 
 def _opened(application: Application, offer: Offer, line_id: str, at_us: int) -> CreditLine:

@@ -63,9 +63,12 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     day = settled_day(institution, as_of_us, known_us)
     graph = await world.graphs.looked_at(institution, world.store, day)
     history = dossier.history.known(known_us)
-    told_then = told_by if known_us < at_us else told_now
-    told = await told_then(institution, dossier.feeds, history.channel_names, known_us, world.store)
-    if any(feed.channel in history.channel_names for feed in dossier.feeds):
+    channels = frozenset(history.channel_names)
+    if known_us < at_us:
+        told = await told_by(institution, dossier.feeds, channels, known_us, world.store)
+    else:
+        told = await told_now(institution, dossier.feeds, channels, at_us, known_us, world.store)
+    if any(feed.channel in channels for feed in dossier.feeds):
         told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
     ranked, zone = not RANKS.keys().isdisjoint(names), institution.time_zone
     peers = await world.peers.looked_at(institution, world.store, day) if ranked else NO_PEERS

@@ -118,7 +118,10 @@ ORDERS: dict[type, tuple[tuple[str, ...], ...]] = {
     Merchant: (("merchant_id",), ("controller_token", "merchant_id")),
     RecordedPayment: (("merchant_id", "merchant_seq"),),
     Feed: (("merchant_id", "channel"),),
-    RecordedWatermark: (("merchant_id", "channel", "known_us", "complete_through_us"),),
+    RecordedWatermark: (
+        ("merchant_id", "channel", "known_us", "complete_through_us"),
+        ("merchant_id", "channel", "complete_through_us"),
+    ),
     Decision: (("merchant_id", "known_us", "decision_id"),),
     Fact: (("merchant_id", "fact_seq"),),
     Application: (("created_us", "application_id"), ("merchant_id", "created_us", "application_id")),

@@ -233,7 +233,7 @@ async def decide_on(
     """Measure -> assess -> decide, and the record of it, at the moment that the merchant's clock has come to."""
     as_of_us, known_us = ticked.last_told_us, ticked.last_known_us
     history = dossier.history.known(known_us)
-    told = await told_now(institution, dossier.feeds, history.channel_names, known_us, world.store)
+    told = await told_now(institution, dossier.feeds, history.channel_names, as_of_us, known_us, world.store)
     refuse_behind(policy, history, told, as_of_us, grows=not last_limit_fen(dossier, known_us))
     day = settled_day(institution, as_of_us, known_us)
     graph, peers = None, NO_PEERS

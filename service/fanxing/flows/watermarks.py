@@ -7,7 +7,7 @@ saw: of any moment up to a decision's, no more is ever known of the feeds than t
 from collections.abc import Collection, Iterable
 
 from fanxing.feeds import Feed, RecordedWatermark, Watermark, at_most, greatest
-from fanxing.flows.ports import Range, Snapshot, Store
+from fanxing.flows.ports import ORDERS, Range, Snapshot, Store
 from fanxing.institutions import Clock, Institution
 from fanxing.strategies.decision import Decision
 
@@ -21,35 +21,45 @@ async def told_by(
     institution: Institution, feeds: Iterable[Feed], channels: Collection[str], known_us: int, store: Store
 ) -> tuple[Watermark, ...]:
     """What these feeds had told by then of those channels, each as far as either of its feeds goes."""
-    asked = [feed for feed in feeds if feed.channel in channels]
-    known: list[RecordedWatermark] = [feed for feed in asked if feed.known_us <= known_us]
-    earlier = [_newest(feed, known_us) for feed in asked if feed.known_us > known_us]
-    if earlier:
-        answers = Snapshot(await store.read(institution.institution_id, *earlier))
-        known += [each for place in range(len(earlier)) for each in answers.many(place, RecordedWatermark)]
-    return greatest(known)
-
-
-def _newest(feed: Feed, known_us: int) -> Range:
-    order = ("merchant_id", "channel", "known_us", "complete_through_us")
-    prefix = feed.merchant_id, feed.channel
-    return Range(RecordedWatermark, order, prefix=prefix, until=(known_us,), limit=1, backwards=True)
+    return await _told(institution, feeds, channels, "known_us", known_us, store)
 
 
 async def told_now(
-    institution: Institution, feeds: Iterable[Feed], channels: Collection[str], known_us: int, store: Store
+    institution: Institution, feeds: Iterable[Feed], channels: Collection[str], at_us: int, known_us: int, store: Store
 ) -> tuple[Watermark, ...]:
-    """What these feeds have told of those channels, for a call of that moment.
+    """What these feeds have told of those channels, for a call of the moment `at_us` that is put on record at another.
 
     A SYSTEM clock that stood ahead has dated a telling, and with it every later one, when it was not yet. They are on
-    record and count, but for one that speaks of a moment yet to come. A CALLER's dates are taken as they are told.
+    record and count, but for those that speak of a moment yet to come, even where the call's own record is dated behind
+    it: another shop of the controller may have moved that ahead. A CALLER's dates are taken as they are told.
     """
-    held = list(feeds)
-    told = await told_by(institution, held, channels, known_us, store)
     if institution.clock is Clock.CALLER:
-        return told
-    past = [feed for feed in held if feed.channel in channels and feed.complete_through_us <= known_us]
-    return greatest((*told, *past))
+        return await told_by(institution, feeds, channels, known_us, store)
+    return await _told(institution, feeds, channels, "complete_through_us", at_us, store)
+
+
+async def _told(
+    institution: Institution,
+    feeds: Iterable[Feed],
+    channels: Collection[str],
+    field: str,
+    until_us: int,
+    store: Store,
+) -> tuple[Watermark, ...]:
+    """The newest telling of each feed whose `field` is no later; along the log no field ever decreases."""
+    asked = [feed for feed in feeds if feed.channel in channels]
+    told: list[RecordedWatermark] = [feed for feed in asked if getattr(feed, field) <= until_us]
+    earlier = [_newest(feed, field, until_us) for feed in asked if getattr(feed, field) > until_us]
+    if earlier:
+        answers = Snapshot(await store.read(institution.institution_id, *earlier))
+        told += [each for place in range(len(earlier)) for each in answers.many(place, RecordedWatermark)]
+    return greatest(told)
+
+
+def _newest(feed: Feed, field: str, until_us: int) -> Range:
+    (order,) = (each for each in ORDERS[RecordedWatermark] if each[2] == field)
+    prefix = feed.merchant_id, feed.channel
+    return Range(RecordedWatermark, order, prefix=prefix, until=(until_us,), limit=1, backwards=True)
 
 
 async def seen_at(

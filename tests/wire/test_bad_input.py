@@ -1,6 +1,7 @@
 """Whatever is sent wrongly gets a precise status, reason and field, and leaves nothing behind."""
 
 import asyncio
+import sys
 
 import grpc
 import pytest
@@ -169,6 +170,20 @@ async def test_an_indicator_that_is_no_number_is_refused(service, value):
     said = await refused(service.decisions.Evaluate(query))
     assert (said.status, said.reason) == (STATUS.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert said.fields == ["indicators[evidence_b]"]
+
+
+@pytest.mark.parametrize("value", [-sys.float_info.max, -1e18, 1e18, sys.float_info.max])
+async def test_any_finite_value_of_an_indicator_is_decided_on(service, value):
+    """Caps stay within what money holds."""
+    fair = {"sustainable_receipts_fen": 1e7, "evidence_b": 5000.0, "months_of_trade": 12.0, "last_limit_fen": 1e5}
+    fair |= {"feed_lag_hours": 50.0, "credit_report_asked": 1.0}
+    names = {*service.world.policies.active(service.institution).reads} - {"requested_term_months"}
+    for changed in ({name: value} for name in sorted(names)):
+        if "feed_lag_hours" in changed and value > 0:
+            continue  # nothing is decided on that
+        query = decision_service_pb2.EvaluateRequest(indicators=fair | changed, category="canteen")
+        decision = (await service.decisions.Evaluate(query)).decision
+        assert all(abs(cap.amount.units) <= 10**13 for cap in decision.caps), changed
 
 
 async def test_a_request_id_is_good_for_one_request(service):

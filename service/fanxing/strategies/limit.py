@@ -7,6 +7,7 @@ to the fen and then floored, so that noise in the last bit cannot cost a step.
 import math
 from collections.abc import Iterator, Mapping
 
+from fanxing.money import FEN_MAX
 from fanxing.strategies.constants import LimitRules
 from fanxing.strategies.decision import Cap
 
@@ -75,17 +76,23 @@ def _caps(
     if risk == 0:
         yield "risk", 0, "RISK"
     if _unknown_days(values) > rules.stale_days:
-        yield "unknown_receipts", round(risk * rules.unknown_receipts_fen), "RECEIPTS_UNKNOWN"
+        yield "unknown_receipts", _fen(risk * rules.unknown_receipts_fen), "RECEIPTS_UNKNOWN"
     else:
         thin = min(1.0, rules.thin_base + rules.thin_per_month * values.get("months_of_trade", 0.0))
         if rules.breadth is not None:
-            breadth = rules.breadth.scale_fen * -math.expm1(-values.get("evidence_b", 0.0) / rules.breadth.evidence)
-            yield "breadth", round(thin * risk * breadth), "BREADTH_OF_PAYERS"
-        yield "capacity", round(thin * risk * capacity(rules, values, category, months)), "REPAYMENT_CAPACITY"
+            evidence = max(0.0, values.get("evidence_b", 0.0))
+            breadth = rules.breadth.scale_fen * -math.expm1(-evidence / rules.breadth.evidence)
+            yield "breadth", _fen(thin * risk * breadth), "BREADTH_OF_PAYERS"
+        yield "capacity", _fen(thin * risk * capacity(rules, values, category, months)), "REPAYMENT_CAPACITY"
         if rules.turnover_months is not None:
             turnover = rules.turnover_months * values.get(rules.receipts, 0.0) - values.get("debt_outside_fen", 0.0)
-            yield "turnover", round(turnover), "TURNOVER"
+            yield "turnover", _fen(turnover), "TURNOVER"
     yield from _fixed(rules, values)
+
+
+def _fen(amount: float) -> int:
+    """A cap in whole fen, within what money holds, whatever was given to Evaluate; none of NaN."""
+    return round(min(FEN_MAX, max(-FEN_MAX, amount)))
 
 
 def _unknown_days(values: Values) -> float:
@@ -99,19 +106,19 @@ def _fixed(rules: LimitRules, values: Values) -> Iterator[tuple[str, int, str]]:
     """Caps that do not follow the trade."""
     yield "product", rules.product_fen, "PRODUCT_LIMIT"
     if rules.group_fen is not None:
-        yield "group", round(rules.group_fen - values.get("group_outstanding_fen", 0.0)), "GROUP_LIMIT"
+        yield "group", _fen(rules.group_fen - values.get("group_outstanding_fen", 0.0)), "GROUP_LIMIT"
     if "funder_headroom_fen" in values:
-        yield "funder", round(values["funder_headroom_fen"]), "FUNDER_HEADROOM"
+        yield "funder", _fen(values["funder_headroom_fen"]), "FUNDER_HEADROOM"
     if rules.credit_report_not_asked_fen is not None and not values.get("credit_report_asked"):
         yield "credit_report_not_asked", rules.credit_report_not_asked_fen, "CREDIT_REPORT_NOT_ASKED"
     if rules.new_trade is not None and values.get("months_of_trade", 0.0) < rules.new_trade.months:
         yield "new_trade", rules.new_trade.fen, "NEW_TRADE"
     if rules.step_up is not None and "previous_limit_fen" in values:
         before = values["previous_limit_fen"]
-        yield "step_up", round(rules.step_up.factor * before), "STEP_UP"
+        yield "step_up", _fen(rules.step_up.factor * before), "STEP_UP"
         if values.get("instalments_paid_on_time", 0.0) < rules.step_up.instalments:
-            yield "step_up_unproven", round(max(before, rules.step_up.free_fen)), "STEP_UP"
+            yield "step_up_unproven", _fen(max(before, rules.step_up.free_fen)), "STEP_UP"
     if rules.feed_lag is not None and values.get("feed_lag_hours", 0.0) > rules.feed_lag.no_increase_hours:
-        yield "no_increase", round(values.get("last_limit_fen", 0.0)), "FEED_BEHIND"
+        yield "no_increase", _fen(values.get("last_limit_fen", 0.0)), "FEED_BEHIND"
     if "requested_amount_fen" in values:
-        yield "requested", round(values["requested_amount_fen"]), "REQUESTED_AMOUNT"
+        yield "requested", _fen(values["requested_amount_fen"]), "REQUESTED_AMOUNT"

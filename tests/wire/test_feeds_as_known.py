@@ -151,6 +151,41 @@ async def test_payments_told_of_while_a_decision_is_made_are_in_it_with_their_wa
         assert await recomputed(service, decision) == inputs(decision)
 
 
+class Between(Meanwhile):
+    """A store before whose next search for decisions something else happens."""
+
+    async def read(self, institution_id, *queries):
+        then = self.then
+        if then and any(isinstance(each, Range) and each.record is Decision for each in queries):
+            self.then = None
+            await then()
+        return await self._store.read(institution_id, *queries)
+
+
+async def test_a_decision_made_while_indicators_are_read_tells_of_no_payments_that_are_not_in_them(
+    tmp_path, policy_directory
+):
+    store = Between(await open_store("memory:"))
+    async with served(tmp_path, policy_directory, store=store, clock=Clock.CALLER) as service:
+        await service.register()
+        await service.trade(days=20, payers=20, per_day=2, vouched=False)
+        now, later = service.clock.us, convert.timestamp(service.clock.us + HOUR_US)
+        await tell(service, now - 40 * HOUR_US)
+        service.clock.us += HOUR_US
+        before = await known(service, later, later)
+
+        async def decided():
+            service.clock.us = now
+            await service.record(payment("m1", "meanwhile", now - HOUR_US))
+            await tell(service, now)
+            await score(service)
+            service.clock.us = now + HOUR_US
+
+        store.then = decided
+        assert (await known(service, later, later), store.then) == (before, None)
+        assert (await known(service, later, later))[1] == now
+
+
 async def test_of_two_channels_one_falls_silent(bank):
     now = bank.clock.us
     for hours in range(0, 8 * 24, 12):

@@ -69,7 +69,8 @@ async def get_indicators(institution: Institution, query: GetIndicators, world: 
     else:
         told = await told_now(institution, dossier.feeds, channels, at_us, known_us, world.store)
     if any(feed.channel in channels for feed in dossier.feeds):
-        told = await seen_at(institution, query.merchant_id, told, known_us, world.store)
+        through_seq = dossier.history.through_seq
+        told = await seen_at(institution, query.merchant_id, told, known_us, through_seq, world.store)
     ranked, zone = not RANKS.keys().isdisjoint(names), institution.time_zone
     peers = await world.peers.looked_at(institution, world.store, day) if ranked else NO_PEERS
     row = measure_dossier(names, dossier, _NOTHING_ASKED, as_of_us, known_us, graph, peers, zone, told)

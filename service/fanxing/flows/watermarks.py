@@ -63,16 +63,22 @@ def _newest(feed: Feed, field: str, until_us: int) -> Range:
 
 
 async def seen_at(
-    institution: Institution, merchant_id: str, told: tuple[Watermark, ...], known_us: int, store: Store
+    institution: Institution,
+    merchant_id: str,
+    told: tuple[Watermark, ...],
+    known_us: int,
+    through_seq: int,
+    store: Store,
 ) -> tuple[Watermark, ...]:
     """What was told by then, no less than the last decision by then saw and no further than the first one since.
 
-    So at a decision's own moment it is what that saw, by whatever clock it was told.
+    So at a decision's own moment it is what that saw, by whatever clock it was told. A decision that has read payments
+    beyond `through_seq`, where the caller's snapshot ends, was made since: what it saw may speak of those.
     """
     order, merchant = ("merchant_id", "known_us", "decision_id"), (merchant_id,)
     by_then = Range(Decision, order, prefix=merchant, until=(known_us,), limit=1, backwards=True)
     since = Range(Decision, order, prefix=merchant, after=(known_us - 1,), limit=1)
     answers = Snapshot(await store.read(institution.institution_id, by_then, since))
     last, first = answers.one(0, Decision), answers.one(1, Decision)
-    known = told if last is None else greatest((*told, *last.watermarks))
+    known = told if last is None or last.merchant_seq > through_seq else greatest((*told, *last.watermarks))
     return known if first is None else at_most(known, first.watermarks)

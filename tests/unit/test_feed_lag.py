@@ -14,8 +14,8 @@ from fanxing.flows.moments import local_day
 from fanxing.indicators.ask import Ask
 from fanxing.indicators.catalogue import STANDARD
 from fanxing.indicators.exposure import NOTHING_DRAWN
-from fanxing.indicators.history import EMPTY, fold
-from fanxing.indicators.known_through import receipts_all_later
+from fanxing.indicators.history import EMPTY, PaymentHistory, fold
+from fanxing.indicators.known_through import furthest_behind, receipts_all_later
 from fanxing.indicators.measure import measure
 from fanxing.models.assess import assess
 from fanxing.settings import TOWN_POLICY
@@ -78,6 +78,18 @@ def test_a_channel_that_has_never_told_changes_no_bit():
 def test_a_channel_is_in_use_for_187_days_after_its_last_payment(before_us, lag):
     log = history(("qr", 1), ("bank", before_us / DAY))
     assert row(log, told(qr=NOW - HOUR, bank=NOW - 2400 * HOUR))["feed_lag_hours"] == lag
+
+
+def test_payments_are_looked_at_no_more_often_for_many_channels(monkeypatch):
+    looks, counts, rows = [], [], PaymentHistory.rows
+    monkeypatch.setattr(PaymentHistory, "rows", property(lambda log: looks.append(1) or rows.fget(log)))
+    for channels in (1, 50):
+        log = history(*((f"c{number}", 1) for number in range(channels)))
+        looks.clear()
+        behind = furthest_behind(log, told(**{f"c{number}": NOW - number for number in range(channels)}), NOW)
+        assert behind.complete_through_us == NOW - channels + 1
+        counts.append(len(looks))
+    assert counts[0] == counts[1]
 
 
 def test_a_watermark_after_the_moment_asked_of_is_no_lag_and_changes_no_window():

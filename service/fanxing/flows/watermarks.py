@@ -47,7 +47,8 @@ async def _told(
     store: Store,
 ) -> tuple[Watermark, ...]:
     """The newest telling of each feed whose `field` is no later; along the log no field ever decreases."""
-    asked = [feed for feed in feeds if feed.channel in channels]
+    names = frozenset(channels)
+    asked = [feed for feed in feeds if feed.channel in names]
     told: list[RecordedWatermark] = [feed for feed in asked if getattr(feed, field) <= until_us]
     earlier = [_newest(feed, field, until_us) for feed in asked if getattr(feed, field) > until_us]
     if earlier:

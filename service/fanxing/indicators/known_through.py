@@ -18,7 +18,8 @@ def furthest_behind(history: PaymentHistory, told: Iterable[Watermark], as_of_us
 
     A channel that has never told says nothing of what is missing: its payments are taken as known.
     """
-    used = [each for each in told if _in_use(history, each.channel, as_of_us)]
+    in_use = _in_use(history, as_of_us)
+    used = [each for each in told if each.channel in in_use]
     return min(used, key=lambda each: each.complete_through_us, default=None)
 
 
@@ -40,10 +41,9 @@ def receipts_all_later(history: PaymentHistory, through_us: int, as_of_us: int) 
     return bool(len(occurred_us) and occurred_us.min() > through_us)
 
 
-def _in_use(history: PaymentHistory, channel: str, as_of_us: int) -> bool:
-    place = history.channels.get(channel)
-    if place is None:
-        return False
-    occurred_us = history.rows["occurred_us"]
-    mine = (history.rows["channel"] == place) & (occurred_us <= as_of_us)
-    return bool(np.any(mine & (occurred_us > as_of_us - IN_USE_DAYS * DAY_US)))
+def _in_use(history: PaymentHistory, as_of_us: int) -> frozenset[str]:
+    """The channels in use, by one look at the payments however many they are."""
+    rows, names = history.rows, history.channel_names
+    occurred_us = rows["occurred_us"]
+    recent = (occurred_us <= as_of_us) & (occurred_us > as_of_us - IN_USE_DAYS * DAY_US)
+    return frozenset(names[place] for place in np.flatnonzero(np.bincount(rows["channel"][recent])))

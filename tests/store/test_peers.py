@@ -230,6 +230,26 @@ async def test_publications_asked_for_at_once_are_measured_one_after_another(mon
     assert most == [1] * 60
 
 
+async def test_an_institution_that_asks_for_many_days_keeps_another_waiting_for_one(monkeypatch):
+    """Also where nobody waits for these any more."""
+    turns, really = [], flow.measured_peers
+
+    async def watched(institution, store, known_us):
+        turns.append(institution.institution_id)
+        await asyncio.sleep(0)
+        return await really(institution, store, known_us)
+
+    monkeypatch.setattr(flow, "measured_peers", watched)
+    store, peers = FakeStore(), PeersOnRecord()
+    asked = [asyncio.create_task(peers.publish(BANK, store, noon_us(MONDAY) + day * DAY_US)) for day in range(20)]
+    await asyncio.sleep(0)
+    for each in asked:
+        each.cancel()
+    await peers.publish(replace(BANK, institution_id="other"), store, noon_us(MONDAY))
+    assert turns.count("bank") <= 2
+    assert turns.count("other") == 1
+
+
 class Counting(FakeStore):
     """How often published bytes were read."""
 

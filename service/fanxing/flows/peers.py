@@ -7,6 +7,7 @@ record what it would be now (`looked_at`).
 """
 
 import asyncio
+from collections import defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -33,12 +34,14 @@ class PeersOnRecord:
     """Keeps the last that were read. Calls that need the same at once wait for one reading, or one publication.
 
     Publications are measured one after another, whoever asks for whichever days: each reads all logs of an institution.
+    Institutions take turns, so that one which asks for many days keeps another waiting for one of them at most.
     """
 
     def __init__(self) -> None:
         self._days: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
         self._published: Held[_Named, PeersOfDay] = Held(DAYS_HELD_MAX)
         self._peers: Held[_Named, Peers] = Held(BYTES_HELD_MAX, lambda each: each.cuts.nbytes + each.merchants.nbytes)
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._one_at_a_time = asyncio.Lock()
 
     async def settled(self, institution: Institution, store: Store, day: date) -> Peers:
@@ -68,7 +71,7 @@ class PeersOnRecord:
         day = local_day(at_us, institution.time_zone) + _ONE
 
         async def published() -> PeersOfDay:
-            async with self._one_at_a_time:
+            async with self._turns[institution.institution_id], self._one_at_a_time:
                 return await _publish(institution, store, day)
 
         return await self._published.get((institution.institution_id, day.isoformat()), published)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from google.type.money_pb2 import Money
 from tests.served import DAY_US, new_id, payment, refused, served, yuan
+from tests.unit.test_feed_lag import without
 from tests.watermark_calls import HOUR_US, inputs, recomputed, score, tell
 from tests.wire.test_peers import ranking_policy  # noqa: F401  a fixture
 
@@ -151,3 +152,17 @@ async def test_no_feed_that_is_behind_hides_what_was_sent_back(shop, behind):
     assert decision.limit.units == 0
     assert struct.unpack("<d", inputs(decision)["feed_lag_hours"])[0] > 20
     assert await recomputed(shop, decision) == inputs(decision)
+
+
+@pytest.mark.parametrize("telling", [False, True])
+async def test_a_policy_without_the_rule_lends_nothing_on_a_feed_that_died_though_it_once_told(tmp_path, telling):
+    policy = without(tmp_path / "policy", "feed_lag")
+    async with served(tmp_path, policy) as service:
+        await service.register()
+        await service.trade(days=90, payers=60, per_day=4)
+        if telling:
+            await tell(service, service.clock.us)
+        service.clock.us += 60 * DAY_US
+        decision = await score(service)
+    assert decision.limit.units == 0
+    assert "unknown_receipts" in {cap.name for cap in decision.caps}

@@ -76,8 +76,8 @@ class LimitRules:
     """Constants of the limit (limit-and-price 6 to 14). A rule that is absent does not cap.
 
     `receipts`: the indicator that stands for sustainable receipts a month. `unknown_receipts_fen`: what may be lent
-    when receipts have been unknown for more than `stale_days`: those that the feeds tell, where they do and `feed_lag`
-    has the policy read it, else those without any payment.
+    when receipts have been unknown for more than `stale_days`: those that the feeds tell, where they do, else those
+    without any payment.
     """
 
     pd_model: str

@@ -26,10 +26,11 @@ READS = frozenset(
         "funder_headroom_fen",
         "requested_amount_fen",
         "days_since_last_payment",
+        "feed_lag_hours",
     }
 )
 """What the limit reads of the row besides rules.receipts."""
-FEED_LAG_READS = frozenset({"feed_lag_hours", "last_limit_fen"})
+FEED_LAG_READS = frozenset({"last_limit_fen"})
 """What it reads as well where rules.feed_lag is there."""
 Values = Mapping[str, float]
 

@@ -86,7 +86,9 @@ def _lightgbm(content: bytes) -> Model:
     # treelite.frontend reads LightGBM's text from files only, and no file can be opened here.
     handle = ctypes.c_void_p()
     load = treelite.core._LIB.TreeliteLoadLightGBMModelFromString  # noqa: SLF001
-    treelite.core._check_call(load(ctypes.c_char_p(content), ctypes.c_char_p(b"{}"), ctypes.byref(handle)))  # noqa: SLF001
+    # Treelite would take what follows for the last tree's, an importance of a feature called leaf_value for its leaves.
+    trees = content.partition(b"\nend of trees\n")[0] + b"\n"
+    treelite.core._check_call(load(ctypes.c_char_p(trees), ctypes.c_char_p(b"{}"), ctypes.byref(handle)))  # noqa: SLF001
     return treelite.Model(handle=handle)
 
 

@@ -67,10 +67,10 @@ def _read_here(monkeypatch):
     monkeypatch.setattr(importer, "_read_apart", read)
 
 
-def trained(tmp_path, settings, truth, categorical=(), rounds=20):
+def trained(tmp_path, settings, truth, categorical=(), rounds=20, names="auto"):
     """A booster as its file says it, and the file."""
     groups = {"group": [10] * 80} if settings["objective"] in {"lambdarank", "rank_xendcg"} else {}
-    data = lightgbm.Dataset(ROWS, truth, categorical_feature=list(categorical), **groups)
+    data = lightgbm.Dataset(ROWS, truth, categorical_feature=list(categorical), feature_name=names, **groups)
     always = {"num_leaves": 20, "verbose": -1, "num_threads": 1, "max_cat_to_onehot": 1}
     lightgbm.train(always | settings, data, rounds).save_model(tmp_path / "model.txt")
     return lightgbm.Booster(model_file=tmp_path / "model.txt"), tmp_path / "model.txt"
@@ -107,6 +107,13 @@ def test_a_random_forest_sums_raw_scores_and_predicts_from_their_mean(tmp_path, 
         assert forest.predict(ROWS).tobytes() == native.tobytes()
     sums = forest.explain(ROWS[:50]).sum(axis=-1)
     np.testing.assert_allclose(sums, forest.predict_margin(ROWS[:50]), atol=1e-12)
+
+
+@pytest.mark.parametrize("leaves", [2, 20])
+def test_features_may_be_called_what_a_tree_is_made_of(tmp_path, leaves):
+    settings, truth = CASES["regression"]
+    names = ["leaf_value", "threshold", "num_leaves", "left_child", "decision_type"]
+    assert_same_bits(*trained(tmp_path, settings | {"num_leaves": leaves}, truth, rounds=1, names=names))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fanxing.merchants import Merchant
 from fanxing.payments import RecordedPayment
 from fanxing.store.open import open_store
 from fanxing.store.schema import TABLES
-from fanxing.store.statements import query_statement
+from fanxing.store.statements import change_statements, query_statement
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -213,6 +213,22 @@ async def test_a_record_is_found_by_its_key_behind_the_wall_too(database, store)
         statement = query_statement(query)
         plan = await connection.fetch("EXPLAIN " + statement.text, statement.argument, "a")
         assert not [row[0] for row in plan if "Seq Scan" in row[0]]
+    await connection.close()
+
+
+async def test_a_few_of_a_table_without_statistics_are_read_and_locked_by_their_keys(database, store):
+    """Before the first ANALYZE a join would compare every row of the institution with every one that was sent."""
+    await store.commit("a", ChangeSet(inserts=tuple(merchant(f"m{number}") for number in range(300))))
+    some = [f"m{number}" for number in range(0, 300, 20)]
+    locking, _ = change_statements(ChangeSet(updates=tuple(merchant(each, version=2) for each in some)))
+    reading = query_statement(Get(Merchant, tuple((each,) for each in some)))
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("SELECT set_config('fanxing.institution', 'a', false)")
+    for statement in (locking, reading):
+        plan = await connection.fetch("EXPLAIN " + statement.text, statement.argument, "a")
+        conditions = [row[0] for row in plan if "Index Cond" in row[0]]
+        assert conditions
+        assert all("merchant_id = " in condition for condition in conditions), plan
     await connection.close()
 
 

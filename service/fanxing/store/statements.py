@@ -37,12 +37,10 @@ def query_statement(query: Query) -> Statement:
     table = answered(query)
     row = f"json_build_array({', '.join(f'found.{name}' for name in table.names)})"
     if isinstance(query, Get):
-        # Typed columns, not expressions over JSON: behind row-level security only they reach the index.
-        matches = " AND ".join(f"found.{name} = asked.{name}" for name in table.key)
+        found = _found_by_key(table, ", ".join(table.names), "LIMIT 1")
         return Statement(
-            f"SELECT json_agg({row} ORDER BY asked.ordinality) "
-            f"FROM {_sent_rows(table, table.key, 'asked', ordinality=True)} "
-            f"JOIN {table.name} AS found ON found.{INSTITUTION} = $2 AND {matches}",
+            f"SELECT json_agg({row} ORDER BY sent.ordinality) "
+            f"FROM {_sent_rows(table, table.key, ordinality=True)} CROSS JOIN LATERAL ({found}) AS found",
             _columns(table.key, query.keys),
         )
     if isinstance(query, NetReceipts):
@@ -57,16 +55,27 @@ def query_statement(query: Query) -> Statement:
     )
 
 
-def _sent_rows(table: Table, names: Sequence[str], alias: str, *, ordinality: bool = False) -> str:
-    """The rows of the argument, as something to select from: typed columns with these names."""
+def _sent(table: Table, names: Sequence[str]) -> str:
+    """The argument, as something to select from: one row, with a typed array for each of these columns."""
     kinds = {each.name: TYPES[each.kind] for each in table.columns}
-    arrays = ", ".join(f"{name} {kinds[name]}[]" for name in names)
+    return f"json_to_record($1) AS arrays({', '.join(f'{name} {kinds[name]}[]' for name in names)})"
+
+
+def _sent_rows(table: Table, names: Sequence[str], *, ordinality: bool = False) -> str:
+    """The rows of the argument, as something to select from: typed columns with these names."""
     numbered, number = (" WITH ORDINALITY", ", ordinality") if ordinality else ("", "")
-    unnested = ", ".join(f"sent.{name}" for name in names)
-    return (
-        f"json_to_record($1) AS sent({arrays}) "
-        f"CROSS JOIN LATERAL unnest({unnested}){numbered} AS {alias}({', '.join(names)}{number})"
-    )
+    unnested = ", ".join(f"arrays.{name}" for name in names)
+    return f"{_sent(table, names)} CROSS JOIN LATERAL unnest({unnested}){numbered} AS sent({', '.join(names)}{number})"
+
+
+def _found_by_key(table: Table, columns: str, rest: str) -> str:
+    """The row with the key of the one that was sent, as a subquery that is asked once for each, in the order sent.
+
+    Left to itself the planner joins, and of a table without statistics yet it then reads the whole institution. The
+    columns are typed, not expressions over JSON: behind row-level security only they reach the index.
+    """
+    matches = " AND ".join(f"held.{name} = sent.{name}" for name in table.key)
+    return f"SELECT {columns} FROM {table.name} AS held WHERE held.{INSTITUTION} = $2 AND {matches} {rest}"
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -149,10 +158,11 @@ def _grouped(records: tuple[Record, ...]) -> Iterable[tuple[Table, list[Record]]
 
 
 def _insert(table: Table, records: list[Record], otherwise: str) -> Statement:
-    columns = ", ".join(table.names)
+    # Unnested among what is selected, the rows go straight to the table; in FROM they would all be written down before.
+    unnested = ", ".join(f"unnest(arrays.{name})" for name in table.names)
     return Statement(
-        f"INSERT INTO {table.name} ({INSTITUTION}, {columns}) "
-        f"SELECT $2, {_of('newer', table)} FROM {_sent_rows(table, table.names, 'newer')}{otherwise}",
+        f"INSERT INTO {table.name} ({INSTITUTION}, {', '.join(table.names)}) "
+        f"SELECT $2, {unnested} FROM {_sent(table, table.names)}{otherwise}",
         _argument(table, records),
         table=table.name,
     )
@@ -161,25 +171,20 @@ def _insert(table: Table, records: list[Record], otherwise: str) -> Statement:
 def _update(table: Table, records: list[Record]) -> list[Statement]:
     """Locks the rows in the order of their keys, then replaces those whose version is one less; all, or a conflict."""
     assert table.versioned, f"{table.name} has no version"
-    changed = ", ".join(f"{name} = newer.{name}" for name in table.names)
-    guards = " AND ".join(f"held.{name} = newer.{name}" for name in table.key)
-    matches = f"held.{INSTITUTION} = $2 AND {guards}"
-    newer, argument = _sent_rows(table, table.names, "newer"), _argument(table, records)
+    changed = ", ".join(f"{name} = sent.{name}" for name in table.names)
+    guards = " AND ".join(f"held.{name} = sent.{name}" for name in table.key)
+    argument = _argument(table, records)
     keys = _columns(table.key, [[getattr(record, name) for name in table.key] for record in records])
-    order = ", ".join(f"held.{name}" for name in table.key)
     locking = (
-        f"SELECT FROM {_sent_rows(table, table.key, 'newer')} JOIN {table.name} AS held ON {matches} "
-        f"ORDER BY {order} FOR UPDATE OF held"
+        f"SELECT FROM {_sent_rows(table, table.key)} "
+        f"CROSS JOIN LATERAL ({_found_by_key(table, '', 'FOR UPDATE')}) AS locked"
     )
     replacing = (
-        f"UPDATE {table.name} AS held SET {changed} FROM {newer} WHERE {matches} AND held.version = newer.version - 1"
+        f"UPDATE {table.name} AS held SET {changed} FROM {_sent_rows(table, table.names)} "
+        f"WHERE held.{INSTITUTION} = $2 AND {guards} AND held.version = sent.version - 1"
     )
     statement = Statement(replacing, argument, len(records), ConflictKind.VERSION, table.name)
     return [Statement(locking, keys), statement] if len(records) > 1 else [statement]
-
-
-def _of(alias: str, table: Table) -> str:
-    return ", ".join(f"{alias}.{name}" for name in table.names)
 
 
 def _argument(table: Table, records: list[Record]) -> str:

@@ -94,6 +94,24 @@ class TestEveryStore:
         assert (await store.commit("a", ChangeSet(updates=(newer,)))).kind is ConflictKind.VERSION
         assert (await store.commit("a", ChangeSet(updates=(merchant("m9", version=2),)))).kind is ConflictKind.VERSION
 
+    async def test_thousands_are_updated_at_once_to_the_last_bit(self, store):
+        many = [merchant(f"m{number}") for number in range(2000)]
+        await store.commit("a", ChangeSet(inserts=tuple(many)))
+        changed = {"frontage": 1 / 3, "code_activated_on": date(2026, 2, 28), "payment_count": 2**53 + 1, "place": "1"}
+        newer = tuple(replace(each, version=2, **changed) for each in many)
+        assert await store.commit("a", ChangeSet(updates=newer)) == Committed()
+        assert await store.read("a", Get(Merchant, tuple((each.merchant_id,) for each in many))) == (newer,)
+
+    async def test_of_many_updates_with_one_that_is_stale_none_stays(self, store):
+        many = tuple(merchant(f"m{number}") for number in range(2000))
+        await store.commit("a", ChangeSet(inserts=many))
+        newer = [replace(each, version=2) for each in many]
+        newer[-1] = replace(newer[-1], version=3)
+        stale = ChangeSet(inserts=(payment(1),), updates=tuple(newer))
+        assert (await store.commit("a", stale)).kind is ConflictKind.VERSION
+        keys = tuple((each.merchant_id,) for each in many)
+        assert await store.read("a", Get(Merchant, keys), Get(RecordedPayment, (("m1", "p1"),))) == (many, ())
+
     async def test_of_racing_updates_one_wins(self, store):
         await store.commit("a", ChangeSet(inserts=(merchant(),)))
         racing = [store.commit("a", ChangeSet(updates=(merchant(version=2, name=str(n)),))) for n in range(16)]

@@ -9,9 +9,7 @@ import fcntl
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,14 +28,15 @@ from fanxing.flows.ports import (
 from fanxing.institutions import Clock, Institution
 from fanxing.store.migrate import migrations
 from fanxing.store.net_receipts import net_receipts_arguments, net_receipts_sql
-from fanxing.store.schema import TABLES, Table, answered, ordered
+from fanxing.store.schema import Table, answered, ordered
+from fanxing.store.sqlite_statements import Statement, change_statements, together
 
 TOGETHER_MAX = 256
+CACHED_STATEMENTS = 32
+"""Of a connection, prepared: one of a thousand rows takes two megabytes, and another number of rows is another one."""
 _NET_RECEIPTS = net_receipts_sql("?1", ("?2", "?3", "?4", "?5", "?6"), "min")
-VALUES_MAX = 4096
-"""Of one statement. Many rows in one: SQLite works on them beside Python, which it would otherwise meet at each row."""
 Outcome = Committed | Conflict
-Waiting = tuple[str, ChangeSet, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
+Waiting = tuple[list[Statement], "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
 
 
 class SqliteStore:
@@ -97,7 +96,7 @@ class SqliteStore:
             raise StoreUnavailable("the store is closed")
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome] = loop.create_future()
-        self._waiting.put((institution_id, changes, outcome, loop))
+        self._waiting.put((change_statements(institution_id, changes), outcome, loop))
         return await asyncio.shield(outcome)
 
     async def ledger_sum_fen(self, institution_id: str) -> int:
@@ -156,7 +155,7 @@ class SqliteStore:
     def _committed(self, together: list[Waiting]) -> list[Outcome | Exception]:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            outcomes = [self._applied(institution_id, changes) for institution_id, changes, _, _ in together]
+            outcomes = [self._applied(statements) for statements, _, _ in together]
         except sqlite3.Error as error:
             self._undo()
             return [StoreUnavailable(f"the store cannot be written: {error}")] * len(together)
@@ -171,12 +170,12 @@ class SqliteStore:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
 
-    def _applied(self, institution_id: str, changes: ChangeSet) -> Outcome | Exception:
+    def _applied(self, statements: list[Statement]) -> Outcome | Exception:
         """What became of one change set. A fault in it is its caller's to hear, not that of those beside it."""
         outcome: Outcome | Exception
         self._writer.execute("SAVEPOINT one")
         try:
-            outcome = _apply(self._writer, institution_id, changes) or Committed()
+            outcome = _apply(self._writer, statements) or Committed()
         except sqlite3.IntegrityError as error:
             outcome = error
         except sqlite3.Error:
@@ -190,7 +189,9 @@ class SqliteStore:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=2.0, cached_statements=CACHED_STATEMENTS
+    )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA cache_size=-65536")
@@ -209,7 +210,7 @@ def _migrate(path: Path) -> None:
 
 
 def _tell(waiting: Waiting, outcome: Outcome | Exception) -> None:
-    _, _, future, loop = waiting
+    _, future, loop = waiting
 
     def tell() -> None:
         if future.done():
@@ -222,58 +223,17 @@ def _tell(waiting: Waiting, outcome: Outcome | Exception) -> None:
     loop.call_soon_threadsafe(tell)
 
 
-def _apply(connection: sqlite3.Connection, institution_id: str, changes: ChangeSet) -> Conflict | None:
-    try:
-        # OR FAIL: the savepoint undoes what came before a conflict, so the statement need not keep a journal to do so.
-        _insert(connection, institution_id, changes.inserts, "INSERT OR FAIL")
-        _insert(connection, institution_id, changes.inserts_if_absent, "INSERT OR IGNORE")
-    except sqlite3.IntegrityError as error:
-        return Conflict(ConflictKind.EXISTS, str(error))
-    for record in changes.updates:
-        table = TABLES[type(record)]
-        if not connection.execute(_update_sql(table), _update_values(table, institution_id, record)).rowcount:
-            return Conflict(ConflictKind.VERSION, table.name)
-    for increment in changes.increments:
-        guarded = (
-            "UPDATE quotas SET used_fen = used_fen + ?1 "
-            "WHERE institution_id = ?2 AND name = ?3 AND used_fen + ?1 BETWEEN 0 AND limit_fen"
-        )
-        if not connection.execute(guarded, (increment.add_fen, institution_id, increment.name)).rowcount:
-            return Conflict(ConflictKind.QUOTA, increment.name)
+def _apply(connection: sqlite3.Connection, statements: list[Statement]) -> Conflict | None:
+    for each in statements:
+        try:
+            changed = connection.execute(each.text, each.values).rowcount
+        except sqlite3.IntegrityError as error:
+            if each.conflict is not ConflictKind.EXISTS:
+                raise
+            return Conflict(ConflictKind.EXISTS, str(error))
+        if changed < each.rows_min:
+            return Conflict(each.conflict, each.table)
     return None
-
-
-def _insert(connection: sqlite3.Connection, institution_id: str, records: tuple[Record, ...], verb: str) -> None:
-    by_type: dict[type, list[Record]] = {}
-    for record in records:
-        by_type.setdefault(type(record), []).append(record)
-    for record_type, group in by_type.items():
-        table = TABLES[record_type]
-        columns = ", ".join(("institution_id", *table.names))
-        for places, values in _together([(institution_id, *table.encode(record)) for record in group]):
-            connection.execute(f"{verb} INTO {table.name} ({columns}) VALUES {places}", values)
-
-
-def _together(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
-    """Rows as few statements take them: the places that VALUES names, and what belongs there."""
-    if not rows:
-        return
-    each, most = f"({', '.join('?' * len(rows[0]))})", VALUES_MAX // len(rows[0])
-    for first in range(0, len(rows), most):
-        some = rows[first : first + most]
-        yield ", ".join([each] * len(some)), list(chain.from_iterable(some))
-
-
-def _update_sql(table: Table) -> str:
-    assert table.versioned, f"{table.name} has no version"
-    changed = ", ".join(f"{name} = ?" for name in table.names)
-    guards = " AND ".join(f"{name} = ?" for name in ("institution_id", *table.key, "version"))
-    return f"UPDATE {table.name} SET {changed} WHERE {guards}"
-
-
-def _update_values(table: Table, institution_id: str, record: Record) -> tuple[object, ...]:
-    key = tuple(getattr(record, name) for name in table.key)
-    return (*table.encode(record), institution_id, *key, record.version - 1)  # type: ignore[union-attr]
 
 
 def _answer(connection: sqlite3.Connection, institution_id: str, query: Query) -> tuple[Record, ...]:
@@ -283,7 +243,7 @@ def _answer(connection: sqlite3.Connection, institution_id: str, query: Query) -
         summed = connection.execute(_NET_RECEIPTS, (institution_id, *net_receipts_arguments(query)))
         return tuple(table.decode(row) for row in summed)  # type: ignore[misc]
     if isinstance(query, Get):
-        found = [row for asked in _together(query.keys) for row in _found(connection, institution_id, table, asked)]
+        found = [row for asked in together(query.keys) for row in _found(connection, institution_id, table, asked)]
         return tuple(table.decode(row) for row in found)  # type: ignore[misc]
     where, arguments = _bounds(query)
     statement = f"SELECT {columns} FROM {table.name} WHERE institution_id = ?{where}"

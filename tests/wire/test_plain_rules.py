@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from fanxing.v1 import lending_service_pb2, merchant_service_pb2, payment_pb2, payment_service_pb2
 from fanxing.wire.errors import ContractBroken
 from fanxing.wire.interceptors import check
-from fanxing.wire.plain_rules import keeps
+from fanxing.wire.plain_rules import keeps, scalars
 
 KEEPS = keeps(payment_pb2.Payment.DESCRIPTOR)
+SCALARS = scalars(payment_pb2.Payment.DESCRIPTOR)
 GOOD = {
     "merchant_id": "m1",
     "payment_id": "p1",
@@ -31,7 +32,7 @@ def agree(payment):
         kept = False
     else:
         kept = True
-    assert KEEPS(payment) == kept
+    assert KEEPS(payment, SCALARS(payment)) == kept
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Whether a message keeps the contract, decided at once for the plain rules that a payment has.
+"""Whether a message keeps the contract, decided at once for the plain rules that a payment has, from one reading.
 
 The rules are read from the contract, where they stand, and compiled once: one pattern for all texts, one set for all
 enumerations. A rule that is not plain is refused when the service starts, so none is ever left out. What breaks a rule
@@ -8,7 +8,8 @@ is protovalidate's to tell: this only says that there is nothing to tell.
 import re
 from collections.abc import Callable
 from itertools import product
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -21,23 +22,34 @@ _BETWEEN = "\n"
 """No such class has it, so texts that are joined by it match together just when each does."""
 
 
-def keeps(descriptor: Descriptor) -> Callable[[Message], bool]:
-    """Tells whether a message of this kind keeps all its rules; ValueError when it has rules that are not plain."""
+Scalars = tuple[Any, ...]
+
+
+def scalars(descriptor: Descriptor) -> Callable[[Message], Scalars]:
+    """Reads a message of this kind: all that is no message itself, in the order of the contract."""
+    return attrgetter(*(each.name for each in descriptor.fields if each.type != each.TYPE_MESSAGE))
+
+
+def keeps(descriptor: Descriptor) -> Callable[[Message, Scalars], bool]:
+    """Tells whether a message of this kind, read by `scalars`, keeps all its rules.
+
+    ValueError when it has rules that are not plain.
+    """
     if descriptor.GetOptions().HasExtension(validate_pb2.message):
         raise ValueError(f"{descriptor.full_name} has rules of the whole message")
-    fields = descriptor.fields
-    required = [each.name for each in fields if _required(each)]
-    patterns = {each.name: _pattern(each) for each in fields if each.type == each.TYPE_STRING}
-    numbers = {each.name: _numbers(each) for each in fields if each.type == each.TYPE_ENUM}
-    bounds = [(each.name, *_bounds(each)) for each in fields if each.type == each.TYPE_INT32]
-    texts, match = attrgetter(*patterns), re.compile(_BETWEEN.join(patterns.values())).fullmatch
-    chosen, allowed = attrgetter(*numbers), frozenset(product(*numbers.values()))
+    required = [each.name for each in descriptor.fields if _required(each)]
+    fields = [*enumerate(each for each in descriptor.fields if each.type != each.TYPE_MESSAGE)]
+    patterns = {place: _pattern(each) for place, each in fields if each.type == each.TYPE_STRING}
+    numbers = {place: _numbers(each) for place, each in fields if each.type == each.TYPE_ENUM}
+    bounds = [(place, *_bounds(each)) for place, each in fields if each.type == each.TYPE_INT32]
+    texts, match = itemgetter(*patterns), re.compile(_BETWEEN.join(patterns.values())).fullmatch
+    chosen, allowed = itemgetter(*numbers), frozenset(product(*numbers.values()))
 
-    def kept(message: Message) -> bool:
-        if chosen(message) not in allowed or match(_BETWEEN.join(texts(message))) is None:
+    def kept(message: Message, values: Scalars) -> bool:
+        if chosen(values) not in allowed or match(_BETWEEN.join(texts(values))) is None:
             return False
-        for name, low, high in bounds:
-            if not low <= getattr(message, name) <= high:
+        for place, low, high in bounds:
+            if not low <= values[place] <= high:
                 return False
         return all(map(message.HasField, required))
 

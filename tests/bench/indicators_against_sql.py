@@ -82,7 +82,7 @@ def difference(value: float, expected: float) -> float:
 
 def logged(log: list[RecordedPayment], payment: Payment, known_us: int) -> None:
     """Appends a payment to a merchant's log."""
-    sent = {name: getattr(payment, name) for name in Payment.__dataclass_fields__}
+    sent = {name: getattr(payment, name) for name in Payment.__struct_fields__}
     log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=known_us, content_hash=""))
 
 

@@ -67,7 +67,7 @@ def of_the_last_year(log: Log, now_us: int) -> Log:
 
 
 def _renumbered(payment: RecordedPayment, seq: int) -> RecordedPayment:
-    fields = {name: getattr(payment, name) for name in RecordedPayment.__dataclass_fields__}
+    fields = {name: getattr(payment, name) for name in RecordedPayment.__struct_fields__}
     return RecordedPayment(**fields | {"merchant_seq": seq})
 
 

@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from msgspec import structs
 from tests.store.test_store import merchant, payment
 
 from fanxing.errors import StoreUnavailable
@@ -33,7 +34,7 @@ async def store(address):
 
 def receipt(name, payer, fen, shop="m1", **changes):
     values = {"payment_id": f"{shop}-{name}", "payer_token": payer, "amount_fen": fen, "payer_real_name": None}
-    return replace(payment(1, shop), **(values | {"occurred_us": MIDDLE_US, "known_us": MIDDLE_US} | changes))
+    return structs.replace(payment(1, shop), **(values | {"occurred_us": MIDDLE_US, "known_us": MIDDLE_US} | changes))
 
 
 def refund(name, of, fen, shop="m1", **changes):
@@ -45,7 +46,7 @@ async def record(store, *payments):
     numbered, counts = [], defaultdict(lambda: 0)
     for each in payments:
         counts[each.merchant_id] += 1
-        numbered.append(replace(each, merchant_seq=counts[each.merchant_id]))
+        numbered.append(structs.replace(each, merchant_seq=counts[each.merchant_id]))
     await store.commit("bank", ChangeSet(inserts=tuple(numbered)))
 
 
@@ -73,7 +74,7 @@ WINDOW = graph_window(DAY, BANK.time_zone)
     ],
 )
 async def test_what_counts_is_seven_days_old_not_too_old_known_before_the_day_and_someones(store, changes, counts):
-    await record(store, replace(receipt("r", "ann", 300), **changes))
+    await record(store, structs.replace(receipt("r", "ann", 300), **changes))
     assert await sums(store, WINDOW) == ([("ann", 300)] if counts else [])
 
 
@@ -91,7 +92,7 @@ async def test_what_counts_is_seven_days_old_not_too_old_known_before_the_day_an
 )
 @pytest.mark.parametrize("refund_first", [False, True])
 async def test_a_refund_is_booked_to_its_receipt_whichever_comes_first(store, changes, left_fen, refund_first):
-    log = [receipt("r", "ann", 1_000), replace(refund("back", "r", 300), **changes)]
+    log = [receipt("r", "ann", 1_000), structs.replace(refund("back", "r", 300), **changes)]
     await record(store, *log[:: -1 if refund_first else 1], receipt("other", "bo", 40))
     assert await sums(store, WINDOW) == [("ann", left_fen), ("bo", 40)][left_fen == 0 :]
 
@@ -141,7 +142,7 @@ async def town(store):
 
 async def seen_behind(store, shop="m0"):
     """Something of before the day becomes known only now."""
-    await store.commit("bank", ChangeSet(inserts=(replace(receipt("late", "ann", 900, shop), merchant_seq=9),)))
+    await store.commit("bank", ChangeSet(inserts=(structs.replace(receipt("late", "ann", 900, shop), merchant_seq=9),)))
 
 
 async def test_the_first_graph_of_a_day_is_every_processs_for_ever(store):

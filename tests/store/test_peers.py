@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec import structs
 from tests.store.test_graphs import BANK, Meanwhile
 from tests.store.test_store import merchant, payment
 
@@ -43,7 +44,7 @@ def shop(number, **changes):
 def receipt(number, fen, seq=1, known_us=SUNDAY_US):
     """Of shop `number`."""
     told = payment(seq, f"m{number:03}")
-    return replace(told, payer_token="ann", amount_fen=fen, occurred_us=SUNDAY_US, known_us=known_us)
+    return structs.replace(told, payer_token="ann", amount_fen=fen, occurred_us=SUNDAY_US, known_us=known_us)
 
 
 async def street(store, shops=30, bank="bank"):

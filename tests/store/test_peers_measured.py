@@ -1,8 +1,7 @@
 """What is published is measured in small reads, which come to the same as one."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.store.test_graphs import BANK
 from tests.store.test_peers import DAY_US, MONDAY, noon_us, receipt, street
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 from deploy.postgres import cluster
+from msgspec import structs
 from tests.conftest import execute
 from tests.store.test_store import merchant, payment
 
@@ -184,7 +185,7 @@ async def test_racing_batches_of_one_merchant_in_other_orders_never_deadlock(dat
     await store.commit("a", ChangeSet(inserts=(merchant(),)))
 
     async def race(version, names):
-        batch = tuple(replace(payment(seq), payment_id=name) for seq, name in enumerate(names, 1000 * version))
+        batch = tuple(structs.replace(payment(seq), payment_id=name) for seq, name in enumerate(names, 1000 * version))
         return await store.commit("a", ChangeSet(inserts=batch, updates=(merchant(version=version + 1),)))
 
     names = [f"p{number:04}" for number in range(400)]

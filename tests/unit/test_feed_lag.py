@@ -1,10 +1,10 @@
 """Silence is not zero: windows end where receipts are last known; what follows from that, to the microsecond."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.test_indicator_oracle import fact, payment, shop
 
 from fanxing.errors import FeedStale, PolicyInvalid

@@ -1,13 +1,13 @@
 """Every indicator against its definition, whatever the payments are."""
 
 import math
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.indicator_oracle import CLUSTERS, DAY, DEVICES, KAPPA, VOUCHING, expected, instant, wall
 from tests.told_graph import told_graph
 

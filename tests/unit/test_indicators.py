@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from fanxing.facts import known_facts
 from fanxing.flows.moments import local_day
@@ -42,7 +43,9 @@ def test_payments_dated_later_change_no_bit(town):
     merchants, logs, graph = town
     for merchant in merchants[:10]:
         log = [payment for payment in logs[merchant.merchant_id] if payment.known_us <= CUT_US]
-        late = replace(log[0], payment_id="late", occurred_us=CUT_US + 1, merchant_seq=len(log) + 1, known_us=CUT_US)
+        late = structs.replace(
+            log[0], payment_id="late", occurred_us=CUT_US + 1, merchant_seq=len(log) + 1, known_us=CUT_US
+        )
         assert row(merchant, fold(EMPTY, [*log, late]), graph) == row(merchant, fold(EMPTY, log), graph)
 
 

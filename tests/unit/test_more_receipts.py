@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.told_graph import told_graph
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
@@ -134,7 +135,7 @@ def logs(draw):
         first = draw(receipts(f"p{number}", devices=("", "", "phone", "till")))
         count, step = draw(st.sampled_from([(1, 0), (4, 7 * DAY_US), (6, 30 * DAY_US), (10, 17 * DAY_US)]))
         log += [
-            replace(first, payment_id=f"p{number}-{again}", occurred_us=first.occurred_us - again * step)
+            structs.replace(first, payment_id=f"p{number}-{again}", occurred_us=first.occurred_us - again * step)
             for again in range(count)
         ]
         for part in draw(st.sampled_from([(), (), (1,), (3, 3), (4,), (9,)])):
@@ -160,7 +161,7 @@ def trades(draw):
 
 def measured(trade, log):
     """What the limit reads of the row."""
-    numbered = [replace(each, merchant_seq=seq) for seq, each in enumerate(log, 1)]
+    numbered = [structs.replace(each, merchant_seq=seq) for seq, each in enumerate(log, 1)]
     graph = told_graph({"shop": 0}, VOUCHING)
     rest = graph, trade["exposure"], ASK, NOW_US, TIME_ZONE, trade["told"]
     row = measure(STANDARD, trade["shop"], fold(EMPTY, numbered), trade["facts"], *rest)
@@ -207,7 +208,10 @@ def test_a_payment_split_in_two_does_not_move_a_bit_of_what_the_limit_reads(trad
     back = sum(each.amount_fen for each in log if each.refund_of == whole.payment_id)
     assume(max(back, 1) < whole.amount_fen)
     part = data.draw(st.integers(max(back, 1), whole.amount_fen - 1) | st.just(max(back, 1)))
-    parts = [replace(whole, amount_fen=part), replace(whole, amount_fen=whole.amount_fen - part, payment_id="rest")]
+    parts = [
+        structs.replace(whole, amount_fen=part),
+        structs.replace(whole, amount_fen=whole.amount_fen - part, payment_id="rest"),
+    ]
     rest = [each for each in log if each is not whole]
     assert measured(trade, [*rest, *parts]) == measured(trade, log)
 
@@ -244,7 +248,7 @@ def test_in_the_town_one_more_receipt_never_lowers_and_some_raise_the_limit(town
         history = fold(EMPTY, log)
         before = town_limit(merchant, history, graph, at_us)
         for tried, payer in enumerate(payers):
-            more = replace(
+            more = structs.replace(
                 log[tried],
                 payment_id="more",
                 kind=PaymentKind.RECEIPT,
@@ -265,8 +269,8 @@ def test_in_the_town_the_order_of_payments_does_not_move_a_bit_of_what_the_limit
     town, logs, graph, at_us = town
     chance = np.random.default_rng(7)
     for one in town.shops[1:20:2]:
-        log = [replace(each, known_us=at_us) for each in logs[one.merchant.merchant_id]]
-        mixed = [replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
+        log = [structs.replace(each, known_us=at_us) for each in logs[one.merchant.merchant_id]]
+        mixed = [structs.replace(log[old], merchant_seq=seq) for seq, old in enumerate(chance.permutation(len(log)), 1)]
         first, other = (
             measure(STANDARD, one.merchant, fold(EMPTY, each), (), graph, NOTHING_DRAWN, ASK, at_us, TIME_ZONE)
             for each in (log, mixed)

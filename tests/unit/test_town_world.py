@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from fanxing.facts import FactKind
 from fanxing.payments import PaymentKind
@@ -171,7 +172,7 @@ def test_refunds_send_back_a_receipt_of_two_days_before(town):
 
 
 def of(payments, merchant_id):
-    return [replace(payment, merchant_id="") for payment in payments if payment.merchant_id == merchant_id]
+    return [structs.replace(payment, merchant_id="") for payment in payments if payment.merchant_id == merchant_id]
 
 
 def test_twins_differ_only_in_the_works(town, told):

@@ -2,13 +2,13 @@
 
 import math
 import random
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fanxing.indicators import questions, windows
 from fanxing.indicators.facets import Facet

@@ -1,9 +1,12 @@
 """Tables from records: one place says which dataclass is which table, and which columns it has."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter
 from typing import Any, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from fanxing.facts import Fact
 from fanxing.feeds import Feed, RecordedWatermark
@@ -68,7 +71,7 @@ class Table:
     key: tuple[str, ...]
     orders: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
-    values: Callable[[object], tuple[Any, ...]]
+    values: Callable[[Any], tuple[Any, ...]]
     encoded: tuple[tuple[int, Callable[[Any], Stored]], ...]
 
     @property
@@ -90,15 +93,19 @@ class Table:
 
 def _table(record: type, name: str) -> Table:
     hints = get_type_hints(record)
-    columns = tuple(
-        column(each.name, hints[each.name])
-        for each in fields(record)
-        if not (record is Institution and each.name == INSTITUTION)
-    )
-    key = tuple(name for name in KEYS.get(record, ()) if name != INSTITUTION)
-    names = tuple(each.name for each in columns)
+    names = tuple(each for each in _fields(record) if not (record is Institution and each == INSTITUTION))
+    columns = tuple(column(each, hints[each]) for each in names)
+    key = tuple(each for each in KEYS.get(record, ()) if each != INSTITUTION)
     encoded = tuple((place, each.encode) for place, each in enumerate(columns) if each.encode is not same)
-    return Table(record, name, columns, key, ORDERS.get(record, ()), names, attrgetter(*names), encoded)
+    values = astuple if issubclass(record, Struct) else attrgetter(*names)
+    return Table(record, name, columns, key, ORDERS.get(record, ()), names, values, encoded)
+
+
+def _fields(record: type) -> tuple[str, ...]:
+    if is_dataclass(record):
+        return tuple(each.name for each in fields(record))
+    assert issubclass(record, Struct), f"{record.__name__} is no record"
+    return record.__struct_fields__
 
 
 TABLES: dict[type, Table] = {record: _table(record, name) for record, name in TABLE_NAMES.items()}

@@ -1,7 +1,6 @@
 """Writes the town of size S, the very one that `town play` plays, in the files of `folders`."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +17,7 @@ from fanxing.town.folders import TownFolder
 from fanxing.town.world import CURRENCY, DAYS, FIRST_DAY, HOUR_US, MERCHANTS, TIME_ZONE, Town, build_town, day_us
 
 CHEAT_NAMES = {"self": "self_payment", "ring": "ring"}
-_FIELDS = [field.name for field in fields(Payment)]
+_FIELDS = Payment.__struct_fields__
 
 
 def write_small(seed: int, out: Path, merchants: int = MERCHANTS) -> int:

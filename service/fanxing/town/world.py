@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
+from msgspec import structs
 
 from fanxing.facts import Debt, Fact, FactKind, Works, WorksKind
 from fanxing.merchants import Merchant
@@ -178,7 +179,7 @@ def _receipt(merchant: Merchant, label: str, person: int, fen: int, at_us: int, 
 
 
 def _refund(receipt: Payment) -> Payment:
-    return replace(
+    return structs.replace(
         receipt,
         payment_id=f"b{receipt.payment_id}",
         kind=PaymentKind.REFUND,
@@ -243,7 +244,7 @@ def _open_twins(town: Town) -> None:
         town.shops.append(Shop(twin, "twin", shop.genuine_payers, shop.default_probability))
         for day in town.payments:
             copies = [payment for payment in day if payment.merchant_id == shop.merchant.merchant_id]
-            day += [replace(payment, merchant_id=twin.merchant_id) for payment in copies]
+            day += [structs.replace(payment, merchant_id=twin.merchant_id) for payment in copies]
         own = [fact for fact in town.facts if fact.merchant_id == shop.merchant.merchant_id]
         town.facts += [replace(fact, merchant_id=twin.merchant_id) for fact in own]
         last = FIRST_DAY + timedelta(days=DAYS)
@@ -281,7 +282,7 @@ def _open_ring_member(town: Town, rng: np.random.Generator, number: int, account
 
 def _fake(merchant: Merchant, label: str, payer: str, device: str, rng: np.random.Generator, day: int) -> Payment:
     honest = _receipt(merchant, label, 1, int(1800 * np.exp(rng.normal(0, 0.4))), day_us(day) + 12 * HOUR_US, 0)
-    return replace(
+    return structs.replace(
         honest,
         payer_token=payer,
         device_token=device,

@@ -35,6 +35,9 @@ TOGETHER_MAX = 256
 CACHED_STATEMENTS = 32
 """Of a connection, prepared: one of a thousand rows takes two megabytes, and another number of rows is another one."""
 _NET_RECEIPTS = net_receipts_sql("?1", ("?2", "?3", "?4", "?5", "?6"), "min")
+WAL_PAGES = 16_000
+"""Of the log before a commit copies it into the file: 64 MB at most but for one transaction, read again after a crash.
+A page that changes with every batch is so copied once for many of them."""
 Outcome = Committed | Conflict
 Waiting = tuple[list[Statement], "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
 
@@ -194,6 +197,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
     connection.execute("PRAGMA cache_size=-65536")
     return connection
 

@@ -36,6 +36,8 @@ POLICY_EVERY_S = 1.0
 GRAPH_EVERY_S = 30.0
 GARBAGE_MIN = 50_000
 """Objects that may hold others, made and not freed, before the collector looks for cycles among them."""
+SWITCH_S = 0.0005
+"""How long a thread keeps the interpreter from others. SQLite's writer waits for it after each of its statements."""
 log = structlog.get_logger()
 
 
@@ -55,6 +57,7 @@ def run(settings: Settings) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    sys.setswitchinterval(SWITCH_S)
     uvloop.run(_serve(settings))
 
 

@@ -25,7 +25,7 @@ from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
 from fanxing.merchants import Merchant
 from fanxing.money import FEN_MAX, FEN_PER_UNIT
-from fanxing.payments import Payment, PaymentKind, RecordedPayment
+from fanxing.payments import Payment, PaymentKind, RecordedPayment, recorded
 
 CURRENCY, TIME_ZONE = "CZK", "Europe/Prague"
 LAST_DAY, MONTHS_MAX = date(2100, 1, 1), 120
@@ -252,8 +252,7 @@ def rows_of(bank: Bank, names: tuple[str, ...]) -> np.ndarray:
         for payment in bank.payments[day]:
             if payment.merchant_id in wanted:
                 log = logs[payment.merchant_id]
-                sent = {name: getattr(payment, name) for name in Payment.__dataclass_fields__}
-                log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=at(day, 23), content_hash=""))
+                log.append(recorded(payment, len(log) + 1, at(day, 23), ""))
     histories = {account: fold(EMPTY, log) for account, log in logs.items()}
     rows = []
     for loan in bank.loans:

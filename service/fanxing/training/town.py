@@ -16,7 +16,7 @@ from fanxing.indicators.exposure import NOTHING_DRAWN
 from fanxing.indicators.graph import PayerGraph, build_graph
 from fanxing.indicators.history import EMPTY, fold
 from fanxing.indicators.measure import measure
-from fanxing.payments import Payment, RecordedPayment, net_receipts
+from fanxing.payments import RecordedPayment, net_receipts, recorded
 from fanxing.town.feed import news
 from fanxing.town.world import DAYS, FIRST_DAY, HOUR_US, TIME_ZONE, Town, build_town, day_us
 from fanxing.training.fit import Fitted, Task, digest_of, fit, publish_model
@@ -57,7 +57,6 @@ MONOTONE = {
     "shared_device_share_90d": 1,
 }
 """More genuine payers and more trade never raise the PD; more debt never lowers it."""
-_FIELDS = Payment.__struct_fields__
 
 
 def train(out: Path) -> Fitted:
@@ -107,8 +106,7 @@ def logs_of(town: Town) -> dict[str, list[RecordedPayment]]:
         known_us = day_us(day + 1) - HOUR_US
         for payment in news(town, day):
             log = logs[payment.merchant_id]
-            sent = {name: getattr(payment, name) for name in _FIELDS}
-            log.append(RecordedPayment(**sent, merchant_seq=len(log) + 1, known_us=known_us, content_hash=""))
+            log.append(recorded(payment, len(log) + 1, known_us, ""))
     return logs
 
 

@@ -20,6 +20,7 @@ class Calendar:
         week: int,
         today: int,
         day_facets: np.ndarray,
+        hour_cuts: np.ndarray,
         hour_facets: np.ndarray,
         amount_cuts: np.ndarray,
         amount_facets: np.ndarray,
@@ -30,5 +31,5 @@ class Calendar:
 
 class Plan:
     outputs: int
-    def __init__(self, groups: np.ndarray, starts: np.ndarray, questions: np.ndarray, payers: bool) -> None: ...
+    def __init__(self, groups: np.ndarray, starts: np.ndarray, questions: np.ndarray, counts: int) -> None: ...
     def answer(self, state: bytes, calendar: Calendar, machine: int = ...) -> np.ndarray: ...

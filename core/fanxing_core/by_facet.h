@@ -3,7 +3,7 @@
 #define FANXING_BY_FACET_H
 #include <stdint.h>
 
-#define FACET_BYTES 8
+#define FACET_BYTES 4
 typedef uint64_t ByFacet[FACET_BYTES];
 
 /* Each of eight bits in a byte of its own, the lowest in the lowest. */

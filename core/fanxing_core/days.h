@@ -3,8 +3,8 @@
 #define FANXING_DAYS_H
 #include "tally.h"
 
-/* The days with rows of one lane, youngest first; and by bound, in counts and in sums, what the days younger than it come
-   to: the sum, the sum of squares, and the sum of values times age. */
+/* The days with rows of one lane, youngest first. And where there are no series: by bound, in counts and in sums, what the
+   days younger than it come to: the sum, the sum of squares, and the sum of values times age. */
 typedef struct {
     int64_t many;
     int32_t *ages;
@@ -17,9 +17,9 @@ static wide sum_of_day(const Tallies *tallies, int lane, int64_t day) {
     return sum;
 }
 
-/* The oldest row of all may be older than all windows. */
-static int32_t oldest_age(const Stream *stream, uint64_t need) {
-    for (int64_t day = 0; day < stream->days; day++)
+/* The age of a lane's oldest row of all, if that is older than all windows; or -1. */
+static int32_t oldest_age(const Stream *stream, uint32_t need, int64_t bounds) {
+    for (int64_t day = 0; day < stream->days && stream->day[day].segment == bounds; day++)
         for (int64_t row = stream->day[day].first; row < stream->day[day].end; row++)
             if (!(need & stream->absent[row])) return stream->day[day].age;
     return -1;
@@ -32,23 +32,36 @@ static inline void add_day(wide *running, wide value, int32_t age) {
     running[2] += narrow == value ? (wide)narrow * age : value * age;
 }
 
-static void daily_of(
+static void ages_of(
     const Stream *stream, const Group *group, const Tallies *tallies, int lane, int64_t bounds, Daily *daily) {
-    wide running[2][3] = {{0}};
-    int64_t at = 0;
     daily->many = 0;
-    for (int64_t day = stream->days - 1;; day--) {
-        for (; at <= bounds && (day < 0 || at <= stream->day[day].segment); at++)
-            for (int which = 0; which < 2; which++) memcpy(daily->of[which][at], running[which], sizeof running[which]);
-        if (day < 0 || stream->day[day].segment == bounds) break;
-        if (!tallies->day_count[day][lane]) continue;
-        int32_t age = stream->day[day].age;
-        daily->ages[daily->many++] = age;
-        add_day(running[0], tallies->day_count[day][lane], age);
-        add_day(running[1], sum_of_day(tallies, lane, day), age);
+    for (int64_t day = stream->days - 1; day >= 0 && stream->day[day].segment < bounds; day--)
+        if (tallies->day_count[day][lane]) daily->ages[daily->many++] = stream->day[day].age;
+    int32_t oldest = oldest_age(stream, group->need[lane], bounds);
+    if (oldest >= 0) daily->ages[daily->many++] = oldest;
+}
+
+static void wide_series_of(const Stream *stream, const Tallies *tallies, int lane, int64_t bounds, Daily *daily) {
+    wide running[2][3] = {{0}};
+    int64_t day = stream->days - 1;
+    for (int64_t at = 0; at <= bounds; at++) {
+        for (int which = 0; which < 2; which++) memcpy(daily->of[which][at], running[which], sizeof running[which]);
+        for (; at < bounds && day >= 0 && stream->day[day].segment == at; day--) {
+            add_day(running[0], tallies->day_count[day][lane], stream->day[day].age);
+            add_day(running[1], sum_of_day(tallies, lane, day), stream->day[day].age);
+        }
     }
-    int32_t oldest = oldest_age(stream, group->need[lane]);
-    if (oldest >= 0 && (!daily->many || daily->ages[daily->many - 1] < oldest)) daily->ages[daily->many++] = oldest;
+}
+
+/* What the daily counts or sums of days younger than a bound come to: the sum, the squares, the products with ages. */
+static void series_of(const Tallies *tallies, const Daily *daily, int lane, int measure, int64_t bound, wide *to) {
+    int which = measure != COUNT;
+    if (!tallies->narrow) memcpy(to, daily->of[which][bound], sizeof daily->of[which][bound]);
+    else {
+        to[0] = which ? sum_above(tallies, lane, 0, bound) : tallies->count[bound][lane];
+        to[1] = (uint64_t)tallies->series[COUNTS_SQUARED + which][bound][lane];
+        to[2] = tallies->series[COUNTS_AGED + which][bound][lane];
+    }
 }
 
 /* The longest run of days without a row since the first row of all; NaN where there is none by then. */
@@ -68,10 +81,7 @@ static double longest_gap(const Daily *daily, const Window *window) {
 
 /* Statistics of the days of a window that ends today, days without a row included: change a day by least squares,
    deviation over mean, and how many deviations the mean of the last seven days is above that of all. */
-static double of_days(const Daily *daily, const Window *window, int64_t week, int measure, int statistic) {
-    const wide (*of)[3] = (const wide(*)[3])daily->of[measure == COUNT ? 0 : 1];
-    int64_t n = window->oldest + 1;
-    const wide *all = of[window->last];
+static double of_days(int64_t n, const wide *all, const wide *of_week, int statistic) {
     double days = (double)n, sum = (double)all[0], spread = sqrt(spread_of(n, all[0], all[1]));
     switch (statistic) {
         case SLOPE: { /* ages fall as time goes on: n^2 (n^2 - 1) / 12 is n times the sum of squares of their deviations */
@@ -79,7 +89,7 @@ static double of_days(const Daily *daily, const Window *window, int64_t week, in
             return n > 1 ? along / (days * (days * days - 1) / 12) : NAN;
         }
         case VOLATILITY: return sum > 0 ? spread / sum : NAN;
-        case ZSCORE: return spread > 0 && n >= 7 ? (double)(n * of[week][0] - 7 * all[0]) / (7 * spread) : NAN;
+        case ZSCORE: return spread > 0 && n >= 7 ? (double)(n * of_week[0] - 7 * all[0]) / (7 * spread) : NAN;
     }
     return NAN;
 }

@@ -15,45 +15,35 @@ typedef struct {
     int64_t nears, fars;
 } Order;
 
-/* Rows by value, none of which is negative: digit by digit, from the lowest. */
+/* By one digit of the values, the others as they stand. */
+static void order_by_digit(const Stream *stream, Order *order, int shift, int bits) {
+    int32_t starts[(1 << DIGIT) + 1];
+    uint64_t digit = (1ull << bits) - 1;
+    memset(starts, 0, sizeof(int32_t) * ((1ull << bits) + 1));
+    for (int64_t row = 0; row < stream->rows; row++) starts[((uint64_t)stream->values[row] >> shift & digit) + 1]++;
+    for (uint64_t k = 0; k < digit; k++) starts[k + 1] += starts[k];
+    for (int64_t k = 0; k < stream->rows; k++) {
+        uint64_t value = (uint64_t)stream->values[order->rows[k]];
+        order->spare[starts[value >> shift & digit]++] = order->rows[k];
+    }
+    int32_t *rows = order->rows;
+    order->rows = order->spare;
+    order->spare = rows;
+}
+
+/* Rows by value, none of which is negative: by few digits, all as wide, from the lowest. */
 static void order_rows(const Stream *stream, Order *order) {
-    int64_t many = stream->rows;
-    uint64_t all = 0;
-    for (int64_t row = 0; row < many; row++) {
+    uint64_t all = 1;
+    for (int64_t row = 0; row < stream->rows; row++) {
         order->rows[row] = (int32_t)row;
         all |= (uint64_t)stream->values[row];
     }
-    for (int shift = 0; shift < 64 && all >> shift; shift += DIGIT) {
-        int32_t starts[(1 << DIGIT) + 1] = {0};
-        for (int64_t row = 0; row < many; row++) starts[((uint64_t)stream->values[row] >> shift & ((1 << DIGIT) - 1)) + 1]++;
-        for (int digit = 0; digit < 1 << DIGIT; digit++) starts[digit + 1] += starts[digit];
-        for (int64_t k = 0; k < many; k++) {
-            uint64_t value = (uint64_t)stream->values[order->rows[k]];
-            order->spare[starts[value >> shift & ((1 << DIGIT) - 1)]++] = order->rows[k];
-        }
-        int32_t *rows = order->rows;
-        order->rows = order->spare;
-        order->spare = rows;
-    }
-    for (int64_t rank = 0; rank < many; rank++) order->rank[order->rows[rank]] = (int32_t)rank;
-    order->nears = many / NEAR + 1;
+    int wide = 64 - __builtin_clzll(all), digits = (wide + DIGIT - 1) / DIGIT, bits = (wide + digits - 1) / digits;
+    for (int digit = 0; digit < digits; digit++) order_by_digit(stream, order, digit * bits, bits);
+    for (int64_t rank = 0; rank < stream->rows; rank++) order->rank[order->rows[rank]] = (int32_t)rank;
+    order->nears = stream->rows / NEAR + 1;
     order->fars = (order->nears + FAR - 1) / FAR;
     memset(order->near, 0, sizeof(ByFacet) * (size_t)order->nears);
-}
-
-static inline void add_rank(Order *order, int64_t row, uint64_t of_row, uint64_t facets) {
-    uint64_t *near = order->near[order->rank[row] / NEAR];
-    for (int byte = 0; byte < FACET_BYTES; byte++)
-        if (facets >> (8 * byte) & 255) near[byte] += spread_bits[of_row >> (8 * byte) & 255];
-}
-
-static void sum_far(Order *order) {
-    for (int64_t far = 0; far < order->fars; far++) {
-        ByFacet sum = {0};
-        for (int64_t near = FAR * far; near < FAR * (far + 1) && near < order->nears; near++)
-            for (int byte = 0; byte < FACET_BYTES; byte++) sum[byte] += order->near[near][byte];
-        memcpy(order->far[far], sum, sizeof sum);
-    }
 }
 
 static inline int64_t counted(const ByFacet *counts, int64_t at, int facet) { return ((const uint8_t *)counts[at])[facet]; }

@@ -4,27 +4,32 @@
 #include "windows.h"
 
 /* Counts and sums are added as one number, ONE + value, of values that have LIMB bits; wider values limb by limb. Of
-   ROWS_AT_ONCE rows the sum does not reach the count, nor that the sign. */
-#define LIMB 26
-#define LIMBS 3
-#define COUNT_AT 40
-#define ONE (1ll << COUNT_AT)
-#define ROWS_AT_ONCE (1 << 14)
+   ROWS_AT_ONCE rows the sum does not reach the count, nor that the end of 32 bits. */
+#define LIMB 20
+#define LIMBS 4
+#define COUNT_AT 26
+#define ONE (1u << COUNT_AT)
+#define ROWS_AT_ONCE 63
 #define SQUARE_LIMB 32
 #define SQUARE_LIMBS 4
+#define NARROW_ROWS (1ll << 23) /* of so many, squares of values of one LIMB come to less than 2^63 */
 #define PAYER_LANES 16
 
 typedef int64_t OfGroup[GROUP];
+
+/* Of daily counts, of daily sums: the squares, and the products with ages. */
+enum { COUNTS_SQUARED, SUMS_SQUARED, COUNTS_AGED, SUMS_AGED, SERIES };
 
 /* (bounds + 1, GROUP): of all rows younger than the bound. By day of the stream: what that day alone comes to. */
 typedef struct {
     int64_t base; /* sums are of values less this */
     int limbs;
-    OfGroup *count, *active_days, *sum[LIMBS], *day_count, *day_sum[LIMBS];
+    int narrow; /* the squares of daily sums come to less than 2^64; else there are no series */
+    OfGroup *count, *active_days, *sum[LIMBS], *day_count, *day_sum[LIMBS], *series[SERIES];
 } Tallies;
 
-/* Of rows younger than the bound: the squares of values less the base, in limbs. Of the segment after it: the least and the
-   most value. */
+/* Of rows younger than the bound: the squares of values less the base, in limbs, one if values are narrow. Of the segment
+   after it: the least and the most value. */
 typedef struct {
     int limbs;
     OfGroup *squares[SQUARE_LIMBS], *least, *most;
@@ -35,79 +40,39 @@ typedef struct {
     double (*by_payer)[PAYER_LANES], (*top)[PAYER_LANES], (*squares)[PAYER_LANES];
 } Shares;
 
-/* How many limbs the values need, counted from `base`, which is 0 or the least. */
-static void choose_limbs(const Stream *stream, Tallies *tallies, Spreads *spreads) {
-    int64_t least = 0, most = 0;
-    for (int64_t row = 0; row < stream->rows; row++) {
-        least = stream->values[row] < least ? stream->values[row] : least;
-        most = stream->values[row] > most ? stream->values[row] : most;
+/* Of all values of a stream, and 0. */
+typedef struct {
+    int64_t least, most;
+    int64_t wider; /* not 0 if one has not 31 bits */
+    uint64_t sum; /* if none has */
+} Range;
+
+static void most_of_days(Stream *stream) {
+    for (int64_t day = 0; day < stream->days; day++) {
+        int64_t most = INT64_MIN;
+        for (int64_t row = stream->day[day].first; row < stream->day[day].end; row++)
+            most = stream->values[row] > most ? stream->values[row] : most;
+        stream->day[day].most = most;
     }
-    tallies->base = least;
+}
+
+/* How many limbs the values need, counted from `base`, which is 0 or the least. */
+static void choose_limbs(Stream *stream, Range range, Tallies *tallies, Spreads *spreads) {
+    uint64_t widest = (uint64_t)range.most - (uint64_t)range.least;
+    tallies->base = range.least;
+    tallies->narrow = !range.wider && range.sum <= UINT32_MAX;
     tallies->limbs = 1;
-    uint64_t widest = (uint64_t)most - (uint64_t)least;
     while (tallies->limbs < LIMBS && widest >> (LIMB * tallies->limbs)) tallies->limbs++;
     spreads->limbs = widest >> SQUARE_LIMB ? SQUARE_LIMBS : 2;
+    if (tallies->limbs == 1 && stream->rows < NARROW_ROWS) spreads->limbs = 1;
+    if (tallies->limbs > 1) most_of_days(stream);
 }
 
-static void limb_of(const Stream *stream, int64_t base, int limb, int64_t *packed) {
+static void limb_of(const Stream *stream, int64_t base, int limb, uint32_t *packed) {
     for (int64_t row = 0; row < stream->rows; row++) {
         uint64_t value = (uint64_t)stream->values[row] - (uint64_t)base;
-        packed[row] = ONE + (int64_t)(value >> (LIMB * limb) & ((1 << LIMB) - 1));
+        packed[row] = ONE + (uint32_t)(value >> (LIMB * limb) & ((1 << LIMB) - 1));
     }
-}
-
-#define INLINE static inline __attribute__((always_inline))
-#define FN(name) name##_portable
-#define LANES 2
-#include "tally_lanes.h"
-#undef FN
-#undef LANES
-#if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#define FN(name) name##_avx2
-#define LANES 4
-#include "tally_lanes.h"
-#undef FN
-#undef LANES
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl")
-#include <immintrin.h>
-#define FN(name) name##_avx512
-#define LANES 8
-#include "tally_lanes.h"
-#undef FN
-#undef LANES
-#pragma GCC pop_options
-#endif
-
-typedef struct {
-    void (*tally)(const Stream *, const Group *, const int64_t *, int64_t, int, Tallies *);
-    void (*spread)(const Stream *, const Group *, int64_t, int64_t, Spreads *);
-    void (*concentrate)(const Stream *, const Group *, int64_t, Shares *);
-} Kernels;
-
-/* 0 portable, 1 with AVX2, 2 with AVX-512: the best that this processor can do. */
-static int best_kernels(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        return 2;
-    if (__builtin_cpu_supports("avx2")) return 1;
-#endif
-    return 0;
-}
-
-/* All give the same bits. */
-static Kernels kernels_of(int machine) {
-#if defined(__x86_64__)
-    if (machine == 2) return (Kernels){tally_avx512, spread_avx512, concentrate_avx512};
-    if (machine == 1) return (Kernels){tally_avx2, spread_avx2, concentrate_avx2};
-#endif
-    (void)machine;
-    return (Kernels){tally_portable, spread_portable, concentrate_portable};
 }
 
 /* n squares - sum^2: of what 128 bits hold exact, whatever the parts modulo 2^128 are; else nearly. */
@@ -122,8 +87,8 @@ static double spread_of(int64_t n, wide sum, wide squares) {
 
 /* The sum of values less the base. */
 static wide sum_above(const Tallies *tallies, int lane, int64_t first, int64_t last) {
-    wide sum = 0;
-    for (int limb = 0; limb < tallies->limbs; limb++)
+    wide sum = tallies->sum[0][last][lane] - tallies->sum[0][first][lane];
+    for (int limb = 1; limb < tallies->limbs; limb++)
         sum += (wide)(tallies->sum[limb][last][lane] - tallies->sum[limb][first][lane]) << (LIMB * limb);
     return sum;
 }

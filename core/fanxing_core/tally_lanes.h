@@ -1,156 +1,103 @@
-/* What tally.h compiles once a width of registers: LANES filters at once; FN(name) is the name there. Lanes never meet, so
-   that no width changes a bit. */
+/* Counts and sums: two filters share a lane of 64 bits while the rows of a day are added up. */
 
-#define Lanes FN(Lanes_)
-#define Reals FN(Reals_)
-typedef int64_t Lanes __attribute__((vector_size(8 * LANES), aligned(8)));
-typedef double Reals __attribute__((vector_size(8 * LANES), aligned(8)));
-#define TOGETHER 4 /* so many Lanes, and what is added to them, fit into the registers */
-#define BLOCK (TOGETHER * LANES)
+#define TOGETHER (LANES == 8 ? 2 : 4) /* so many Halves, and what is added to them, fit into the registers */
+#define BLOCK (2 * TOGETHER * LANES)
 
-/* sum + value, least of least and value, most of most and value, where nothing that is needed is absent. */
+static Range FN(range_of)(const Stream *stream) {
+    int64_t least = 0, most = 0, wider = 0;
+    uint64_t sum = 0;
+    for (int64_t row = 0; row < stream->rows; row++) {
+        int64_t value = stream->values[row];
+        least = value < least ? value : least;
+        most = value > most ? value : most;
+        wider |= value >> 31;
+        sum += value & INT32_MAX;
+    }
+    return (Range){least, most, wider, sum};
+}
+
+/* sum + value where nothing that is needed is absent. */
+INLINE Halves FN(add_half_where)(Halves need, uint32_t absent, Halves sum, uint32_t value) {
 #if LANES == 8
-#define WHERE _mm512_testn_epi64_mask((__m512i)need, _mm512_set1_epi64((int64_t)absent))
-INLINE Lanes FN(add_where)(Lanes need, uint64_t absent, Lanes sum, int64_t value) {
-    return (Lanes)_mm512_mask_add_epi64((__m512i)sum, WHERE, (__m512i)sum, _mm512_set1_epi64(value));
-}
-INLINE Lanes FN(least_where)(Lanes need, uint64_t absent, Lanes least, int64_t value) {
-    return (Lanes)_mm512_mask_min_epi64((__m512i)least, WHERE, (__m512i)least, _mm512_set1_epi64(value));
-}
-INLINE Lanes FN(most_where)(Lanes need, uint64_t absent, Lanes most, int64_t value) {
-    return (Lanes)_mm512_mask_max_epi64((__m512i)most, WHERE, (__m512i)most, _mm512_set1_epi64(value));
-}
-#undef WHERE
+    __mmask16 where = _mm512_testn_epi32_mask((__m512i)need, _mm512_set1_epi32((int32_t)absent));
+    return (Halves)_mm512_mask_add_epi32((__m512i)sum, where, (__m512i)sum, _mm512_set1_epi32((int32_t)value));
 #else
-#define WHERE ((need & (int64_t)absent) == 0)
-INLINE Lanes FN(add_where)(Lanes need, uint64_t absent, Lanes sum, int64_t value) { return sum + (WHERE & value); }
-INLINE Lanes FN(least_where)(Lanes need, uint64_t absent, Lanes least, int64_t value) {
-    Lanes less = WHERE & (value < least);
-    return (least & ~less) | (less & value);
-}
-INLINE Lanes FN(most_where)(Lanes need, uint64_t absent, Lanes most, int64_t value) {
-    Lanes more = WHERE & (value > most);
-    return (most & ~more) | (more & value);
-}
-#undef WHERE
+    return sum + (((need & (int32_t)absent) == 0) & (int32_t)value);
 #endif
+}
 
-INLINE void FN(store)(OfGroup *to, int64_t at, int64_t lane, const Lanes *from) {
-    for (int k = 0; k < TOGETHER; k++) *(Lanes *)(to[at] + lane + k * LANES) = from[k];
+INLINE void FN(add_parts)(Lanes both, Lanes *count, Lanes *sum) {
+    *count += both >> COUNT_AT;
+    *sum += both & (ONE - 1);
 }
 
 /* A day's rows, added up from `packed`. */
 INLINE void FN(tally_day)(
-    const Stream *stream, const int64_t *packed, Day day, const Lanes *need, Lanes *count, Lanes *sum) {
+    const Stream *stream, const uint32_t *packed, Day day, const Halves *need, Lanes *count, Lanes *sum) {
     for (int64_t first = day.first; first < day.end; first += ROWS_AT_ONCE) {
         int64_t end = day.end - first > ROWS_AT_ONCE ? first + ROWS_AT_ONCE : day.end;
-        Lanes both[TOGETHER] = {{0}};
+        Halves both[TOGETHER] = {{0}};
         for (int64_t row = first; row < end; row++)
             for (int k = 0; k < TOGETHER; k++)
-                both[k] = FN(add_where)(need[k], stream->absent[row], both[k], packed[row]);
-        for (int k = 0; k < TOGETHER; k++) count[k] += both[k] >> COUNT_AT, sum[k] += both[k] & (ONE - 1);
-    }
-}
-
-/* Counts, sums of the limb that `packed` holds and days with rows; of every day too where `daily`. */
-static void FN(tally)(
-    const Stream *stream, const Group *group, const int64_t *packed, int64_t bounds, int limb, Tallies *to) {
-    for (int64_t lane = 0; lane < GROUP; lane += BLOCK) {
-        Lanes need[TOGETHER], count[TOGETHER] = {{0}}, sum[TOGETHER] = {{0}}, active[TOGETHER] = {{0}};
-        memcpy(need, group->need + lane, sizeof need);
-        int64_t at = -1;
-        for (int64_t day = stream->days; day-- > 0 && stream->day[day].segment < bounds;) {
-            while (at < stream->day[day].segment) {
-                ++at;
-                FN(store)(to->count, at, lane, count);
-                FN(store)(to->active_days, at, lane, active);
-                FN(store)(to->sum[limb], at, lane, sum);
-            }
-            Lanes of_day[TOGETHER] = {{0}}, sum_of_day[TOGETHER] = {{0}};
-            FN(tally_day)(stream, packed, stream->day[day], need, of_day, sum_of_day);
-            for (int k = 0; k < TOGETHER; k++) {
-                count[k] += of_day[k];
-                sum[k] += sum_of_day[k];
-                active[k] -= of_day[k] > 0;
-            }
-            if (!(group->wants & DAILY)) continue;
-            FN(store)(to->day_count, day, lane, of_day);
-            FN(store)(to->day_sum[limb], day, lane, sum_of_day);
-        }
-        while (at < bounds) {
-            ++at;
-            FN(store)(to->count, at, lane, count);
-            FN(store)(to->active_days, at, lane, active);
-            FN(store)(to->sum[limb], at, lane, sum);
-        }
-    }
-}
-
-INLINE void FN(spread_day)(
-    const Stream *stream, int64_t base, int limbs, Day day, const Lanes *need, Lanes *least, Lanes *most,
-    Lanes (*squares)[TOGETHER]) {
-    for (int64_t row = day.first; row < day.end; row++) {
-        int64_t value = stream->values[row];
-        unsigned __int128 square = (unsigned __int128)((uint64_t)value - (uint64_t)base) * ((uint64_t)value - (uint64_t)base);
+                both[k] = FN(add_half_where)(need[k], stream->absent[row], both[k], packed[row]);
         for (int k = 0; k < TOGETHER; k++) {
-            least[k] = FN(least_where)(need[k], stream->absent[row], least[k], value);
-            most[k] = FN(most_where)(need[k], stream->absent[row], most[k], value);
-            for (int limb = 0; limb < limbs; limb++)
-                squares[limb][k] = FN(add_where)(
-                    need[k], stream->absent[row], squares[limb][k], (int64_t)(uint32_t)(square >> (SQUARE_LIMB * limb)));
+            Lanes upper = ((Lanes)both[k] >> 32) & UINT32_MAX;
+            FN(add_parts)((Lanes)both[k] & UINT32_MAX, count + 2 * k, sum + 2 * k);
+            FN(add_parts)(upper, count + 2 * k + 1, sum + 2 * k + 1);
         }
     }
 }
 
-/* Least, most, and squares in `limbs` limbs: 2, or SQUARE_LIMBS, known when this is compiled. */
-INLINE void FN(spread_in_limbs)(
-    const Stream *stream, const Group *group, int64_t bounds, int64_t base, int limbs, Spreads *to) {
-    for (int64_t lane = 0; lane < GROUP; lane += BLOCK) {
-        Lanes need[TOGETHER], squares[SQUARE_LIMBS][TOGETHER] = {{{0}}};
-        memcpy(need, group->need + lane, sizeof need);
+/* Sums of the limb that `packed` holds, and with the first counts and days with rows; where they are wanted, of every day
+   too. */
+static void FN(tally)(
+    const Stream *stream, const Group *group, const uint32_t *packed, int64_t bounds, int limb, Tallies *to) {
+    for (int64_t lane = 0; lane < group->lanes; lane += BLOCK) {
+        Halves need[TOGETHER];
+        Lanes count[2 * TOGETHER] = {{0}}, sum[2 * TOGETHER] = {{0}}, active[2 * TOGETHER] = {{0}};
+        FN(pair)(group->need + lane, need, TOGETHER);
         int64_t day = stream->days - 1;
-        for (int64_t segment = 0; segment <= bounds; segment++) {
-            for (int limb = 0; limb < limbs; limb++) FN(store)(to->squares[limb], segment, lane, squares[limb]);
-            Lanes least[TOGETHER], most[TOGETHER];
-            for (int k = 0; k < TOGETHER; k++) least[k] = (Lanes){0} + INT64_MAX, most[k] = (Lanes){0} + INT64_MIN;
-            for (; segment < bounds && day >= 0 && stream->day[day].segment == segment; day--)
-                FN(spread_day)(stream, base, limbs, stream->day[day], need, least, most, squares);
-            FN(store)(to->least, segment, lane, least);
-            FN(store)(to->most, segment, lane, most);
+        for (int64_t at = 0; at <= bounds; at++) {
+            FN(store)(to->sum[limb], at, lane, sum, 2 * TOGETHER);
+            if (!limb) {
+                FN(store)(to->count, at, lane, count, 2 * TOGETHER);
+                FN(store)(to->active_days, at, lane, active, 2 * TOGETHER);
+            }
+            for (; at < bounds && day >= 0 && stream->day[day].segment == at; day--) {
+                Lanes of_day[2 * TOGETHER] = {{0}}, sum_of_day[2 * TOGETHER] = {{0}};
+                if (!limb || ((uint64_t)stream->day[day].most - (uint64_t)to->base) >> (LIMB * limb))
+                    FN(tally_day)(stream, packed, stream->day[day], need, of_day, sum_of_day);
+                for (int k = 0; k < 2 * TOGETHER; k++) {
+                    count[k] += of_day[k];
+                    sum[k] += sum_of_day[k];
+                    active[k] -= of_day[k] > 0;
+                }
+                if (!(group->wants & DAILY)) continue;
+                FN(store)(to->day_sum[limb], day, lane, sum_of_day, 2 * TOGETHER);
+                if (!limb) FN(store)(to->day_count, day, lane, of_day, 2 * TOGETHER);
+            }
         }
     }
 }
 
-static void FN(spread)(const Stream *stream, const Group *group, int64_t bounds, int64_t base, Spreads *to) {
-    if (to->limbs == 2) FN(spread_in_limbs)(stream, group, bounds, base, 2, to);
-    else FN(spread_in_limbs)(stream, group, bounds, base, SQUARE_LIMBS, to);
-}
-
-/* Of the first PAYER_LANES filters; sums by payer begin at 0. */
-static void FN(concentrate)(const Stream *stream, const Group *group, int64_t bounds, Shares *to) {
-    Reals top[PAYER_LANES / LANES] = {{0}}, squares[PAYER_LANES / LANES] = {{0}};
-    int64_t day = stream->days - 1;
-    for (int64_t segment = 0; segment <= bounds; segment++) {
-        memcpy(to->top[segment], top, sizeof top);
-        memcpy(to->squares[segment], squares, sizeof squares);
-        for (; segment < bounds && day >= 0 && stream->day[day].segment == segment; day--)
-            for (int64_t row = stream->day[day].end; row-- > stream->day[day].first;) {
-                if (stream->payer[row] == NOBODY) continue;
-                Reals *sums = (Reals *)to->by_payer[stream->payer[row]];
-                Reals value = (Reals){0} + (double)stream->values[row];
-                for (int k = 0; k < PAYER_LANES / LANES; k++) {
-                    Lanes need = *(const Lanes *)(group->need + k * LANES);
-                    Reals part = (Reals)((Lanes)value & ((need & (int64_t)stream->absent[row]) == 0)), sum = sums[k] + part;
-                    squares[k] += part * (sums[k] + sum);
-                    sums[k] = sum;
-                    Lanes more = sum > top[k];
-                    top[k] = (Reals)(((Lanes)top[k] & ~more) | ((Lanes)sum & more));
-                }
+/* What daily counts and sums come to by bound, squared and times age. */
+static void FN(sum_days)(const Stream *stream, const Group *group, int64_t bounds, Tallies *to) {
+    for (int64_t lane = 0; lane < group->lanes; lane += LANES) {
+        Lanes series[SERIES] = {{0}};
+        int64_t day = stream->days - 1;
+        for (int64_t at = 0; at <= bounds; at++) {
+            for (int k = 0; k < SERIES; k++) *(Lanes *)(to->series[k][at] + lane) = series[k];
+            for (; at < bounds && day >= 0 && stream->day[day].segment == at; day--) {
+                Lanes count = *(Lanes *)(to->day_count[day] + lane), sum = *(Lanes *)(to->day_sum[0][day] + lane);
+                if (to->limbs > 1) sum += *(Lanes *)(to->day_sum[1][day] + lane) << LIMB;
+                series[COUNTS_SQUARED] += count * count;
+                series[SUMS_SQUARED] += sum * sum;
+                series[COUNTS_AGED] += count * stream->day[day].age;
+                series[SUMS_AGED] += sum * stream->day[day].age;
             }
+        }
     }
 }
 
-#undef Lanes
-#undef Reals
 #undef TOGETHER
 #undef BLOCK

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOBODY UINT32_MAX
 #define GROUP 32 /* filters that are tallied together */
 
+#define INLINE static inline __attribute__((always_inline))
 typedef __int128 wide;
 
 /* What rows are of. The values: what is left of a receipt; an outflow; what was sent back of a receipt; a balance. */
@@ -18,15 +18,21 @@ typedef struct {
     int32_t age; /* local days before the day of the question */
     int32_t segment; /* the stretch of days between two bounds of windows */
     int64_t first, end; /* rows */
+    int64_t most; /* the largest value, if some have more than one limb */
 } Day;
+
+/* A state's tags above this place are the lowest facets of a row's word, but for its very lowest, which all rows have. */
+#define KEPT 3
+#define ANY 1u
 
 /* Rows of one kind, oldest first. A facet is a bit that a row has or has not. */
 typedef struct {
     int64_t rows, days;
-    uint64_t *absent; /* facets that a row has not */
+    uint32_t *absent; /* facets that a row has not */
     int64_t *values;
-    uint32_t *payer; /* or NOBODY; of receipts only */
+    uint32_t *payer, nobody; /* of receipts only: their payers' places, or that of nobody, which is the last */
     Day *day; /* those that have rows, oldest first */
+    int64_t *from; /* (bounds + 1,) from which row on they are younger than the bound */
 } Stream;
 
 /* Segments from `first` to before `last`, which are the days of ages `youngest` to `oldest`. */
@@ -44,10 +50,10 @@ enum { SPREAD = 1, DAILY = 2, ORDER = 4, PAYERS = 8 };
 
 /* Filters of one stream, a lane each: rows that have all facets of `need`. */
 typedef struct {
-    uint64_t need[GROUP];
+    uint32_t need[GROUP];
     int8_t facet[GROUP]; /* whose bit alone stands for the filter, or -1 */
-    uint8_t stream, wants;
-    uint8_t unused[6];
+    uint8_t stream, wants, lanes;
+    uint8_t unused[5];
 } Group;
 
 enum Measure {
@@ -68,9 +74,10 @@ typedef struct {
     const int32_t *cuts; /* (bounds,) ages at which segments begin but for the first; from the last on nothing is asked */
     const uint16_t *months; /* (bounds + 1,) which month each segment is of, or 0 */
     const int64_t *starts; /* (groups + 1,) into questions */
-    const Question *questions; /* by group, then by lane */
+    const Question *questions; /* by group; of those that need a lane's days, by lane */
     int64_t week; /* how many segments are the last seven days */
-    int64_t counted; /* the first of COUNTED - 1 facets by which payers may be counted */
+    int32_t counts; /* which passes over payers the questions need */
+    int32_t counted; /* the first of COUNTED - 1 facets by which payers may be counted */
 } Plan;
 
 #endif

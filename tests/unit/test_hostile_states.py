@@ -122,6 +122,23 @@ def test_values_that_need_all_limbs_and_all_digits():
     assert values_of([receipt(fen, 1) for fen in huge], *names) == expected
 
 
+@pytest.mark.parametrize("fen", [(1 << 20) - 1, 1 << 20, 1 << 31])
+def test_many_rows_of_values_at_the_edge_of_a_limb(fen):
+    state = made([receipt(fen, 1) for _ in range(5000)] + [receipt(1, 1), receipt(fen, 3)])
+    names = (
+        "receipts_count_3d",
+        "receipts_fen_3d",
+        "receipts_min_fen_3d",
+        "receipts_max_fen_3d",
+        "receipts_deviation_fen_3d",
+    )
+    plan = plan_of([questions.question_of(name) for name in names])
+    expected = [5001, 5000 * fen + 1, 1, fen, np.std([fen] * 5000 + [1])]
+    for machine in range(_windows.BEST + 1):
+        answers = plan._compiled.answer(state, windows.calendar(TODAY), machine)
+        np.testing.assert_allclose(answers, expected, rtol=1e-12)
+
+
 def test_payers_shares_are_at_most_one():
     for fens in ((98_428_243, 91_524_651), (10**15 - 1,) * 30):
         payments = [receipt(fen, 0) for fen in fens]

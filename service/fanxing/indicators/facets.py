@@ -54,6 +54,8 @@ class Facet(IntEnum):
     REPEAT_VISIT = 37
 
 
+CORE = {facet: place for place, facet in enumerate((each for each in Facet if each > Facet.BALANCE_FOLLOWS), 1)}
+"""The place of each facet in the core's 32 bits; the lowest is of all rows. Facets of decoding alone have none."""
 HOUR_STARTS = (
     (0, Facet.NIGHT),
     (6, Facet.MORNING),
@@ -133,8 +135,8 @@ class Filter:
 
     @property
     def bits(self) -> int:
-        """The bits that a payment must have."""
-        return sum(1 << facet for facet in self.facets)
+        """The core's bits that a payment must have."""
+        return sum(1 << CORE[facet] for facet in self.facets)
 
 
 ALL = Filter()
@@ -147,27 +149,29 @@ COUNTED = (*DAYS, *HOURS, *AMOUNTS)
 PLACES = {each: place for place, each in enumerate((*SINGLES, *PAIRS))}
 
 
+MARKS = {facet.name.lower(): 1 << CORE.get(facet, facet) for facet in Facet}
+"""The core's bits by name; of what decoding alone reads, those of a state's tags."""
+
+
 @cache
 def hour_bits() -> np.ndarray:
-    """Bits by local hour, uint64 (24,)."""
-    starts = np.array([start for start, _ in HOUR_STARTS])
-    bands = np.searchsorted(starts, np.arange(24), side="right") - 1
-    return np.array([1 << HOURS[band] for band in bands], "u8")
+    """The core's bits by band of the day, uint32 (bands,)."""
+    return np.array([1 << CORE[hour] for hour in HOURS], "u4")
 
 
 @cache
 def amount_bits() -> np.ndarray:
-    """Bits by band of amount, uint64 (bands,)."""
-    return np.array([1 << facet for facet in AMOUNTS], "u8")
+    """The core's bits by band of amount, uint32 (bands,)."""
+    return np.array([1 << CORE[amount] for amount in AMOUNTS], "u4")
 
 
 def day_bits(today: int) -> np.ndarray:
-    """Bits by age on a local day (since 1970, a Thursday), uint64, to a week before all holidays; weeks repeat beyond.
+    """The core's bits by age on a local day (since 1970, a Thursday), uint32, to a week before all holidays.
 
-    A holiday is a day of the week too.
+    Weeks repeat beyond. A holiday is a day of the week too.
     """
     days = today - np.arange(max(0, today - int(holidays()[0]) + 1) + 7)
     weekend = (days + 3) % 7 >= 5
-    bits = np.where(weekend, 1 << Facet.WEEKEND, 1 << Facet.WORKDAY).astype("u8")
-    bits[np.isin(days, holidays())] |= np.uint64(1 << Facet.HOLIDAY)
+    bits = np.where(weekend, 1 << CORE[Facet.WEEKEND], 1 << CORE[Facet.WORKDAY]).astype("u4")
+    bits[np.isin(days, holidays())] |= np.uint32(1 << CORE[Facet.HOLIDAY])
     return bits

@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 
 from fanxing.indicators import facets
-from fanxing.indicators.facets import Facet
 from fanxing_core import _windows
 
 DAY_SPANS = (
@@ -115,10 +114,11 @@ def calendar(today: int) -> _windows.Calendar:
         week=segment[_WEEK],
         today=today,
         day_facets=facets.day_bits(today),
+        hour_cuts=np.array([3600 * start for start, _ in facets.HOUR_STARTS[1:]], "u4"),
         hour_facets=facets.hour_bits(),
-        amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "i8"),
+        amount_cuts=np.array(facets.AMOUNT_CUTS_FEN, "u4"),
         amount_facets=facets.amount_bits(),
         round_fen=facets.ROUND_FEN,
-        counted=facets.COUNTED[0],
-        facets={facet.name.lower(): 1 << facet for facet in Facet},
+        counted=facets.CORE[facets.COUNTED[0]],
+        facets=facets.MARKS,
     )

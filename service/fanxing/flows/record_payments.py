@@ -5,7 +5,7 @@ so two batches for one merchant can never take the same number.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fanxing.errors import (
     Contention,
@@ -14,7 +14,7 @@ from fanxing.errors import (
     RefundReferenceInvalid,
 )
 from fanxing.flows.find import not_found
-from fanxing.flows.moments import moment, refuse_future, tick
+from fanxing.flows.moments import moment, refuse_backwards, refuse_future, tick
 from fanxing.flows.once import ATTEMPTS, attempts, committed
 from fanxing.flows.ports import ChangeSet, Get, Snapshot
 from fanxing.flows.world import World
@@ -85,7 +85,7 @@ class _Batch:
         self.hashes = {
             (held.merchant_id, held.payment_id): held.content_hash for held in answers.many(1, RecordedPayment)
         }
-        self.ticked: dict[str, Merchant] = {}
+        self.open: dict[str, Merchant] = {}
         self.fresh: dict[str, list[tuple[Payment, str]]] = defaultdict(list)
         self.duplicates = 0
         self.conflicts: list[Refusal] = []
@@ -109,32 +109,33 @@ class _Batch:
             self.fresh[payment.merchant_id].append((payment, contents))
 
     def _check(self, payment: Payment) -> None:
-        if payment.merchant_id not in self.ticked:
-            self._tick(payment.merchant_id)
+        if payment.merchant_id not in self.open:
+            self._open(payment.merchant_id)
         refuse_future(payment.occurred_us, self.at_us, "occurred_at")
         if (payment.kind is PaymentKind.REFUND) != bool(payment.refund_of):
             raise RefundReferenceInvalid("a refund names the receipt that it sends back, and nothing else does",
                                          field="refund_of")  # fmt: skip
 
-    def _tick(self, merchant_id: str) -> None:
-        """Moves the merchant's clock on to the batch; no payment of one that is unknown or has later records joins."""
+    def _open(self, merchant_id: str) -> None:
+        """No payment joins of a merchant that is unknown, or has later records."""
         merchant = self.merchants.get(merchant_id)
         if merchant is None:
             raise not_found(Merchant, merchant_id)
-        self.ticked[merchant_id] = tick(self.institution, merchant, self.at_us)
+        refuse_backwards(self.institution, self.at_us, merchant.last_told_us, f"merchant {merchant_id}")
+        self.open[merchant_id] = merchant
 
     def changes(self) -> ChangeSet:
         """Everything that the batch adds, with numbers and known times allotted."""
         inserts: list[RecordedPayment] = []
         merchants: list[Merchant] = []
         for merchant_id, payments in sorted(self.fresh.items()):
-            merchant = self.ticked[merchant_id]
-            known_us = merchant.last_known_us
-            first = merchant.payment_count + 1
+            held = self.open[merchant_id]
+            merchant = tick(self.institution, held, self.at_us, payment_count=held.payment_count + len(payments))
+            known_us, first = merchant.last_known_us, held.payment_count + 1
             inserts += [
                 recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)
             ]
-            merchants.append(replace(merchant, payment_count=merchant.payment_count + len(payments)))
+            merchants.append(merchant)
         return ChangeSet(inserts=tuple(inserts), updates=tuple(merchants))
 
     def outcome(self) -> Recorded:

@@ -1,6 +1,6 @@
 """Tables from records: one place says which dataclass is which table, and which columns it has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter
 from typing import Any, get_type_hints
@@ -62,7 +62,7 @@ class Table:
     """A record's table. Every table's first column is the institution; a record's own fields follow in their order.
 
     `names` are those of the columns after the institution's, `values` gets a record's fields in their order, and
-    `encoded` has the places of those that are not stored as they are.
+    `encoded` and `decoded` have the places of those that are not stored as they are.
     """
 
     record: type
@@ -73,6 +73,7 @@ class Table:
     names: tuple[str, ...]
     values: Callable[[Any], tuple[Any, ...]]
     encoded: tuple[tuple[int, Callable[[Any], Stored]], ...]
+    decoded: tuple[tuple[int, Callable[[Any], Any]], ...]
 
     @property
     def versioned(self) -> bool:
@@ -86,9 +87,12 @@ class Table:
             values[place] = encode(values[place])
         return values
 
-    def decode(self, values: tuple[object, ...]) -> object:
+    def decode(self, values: Iterable[Any]) -> object:
         """A record from the values of its columns."""
-        return self.record(**{each.name: each.decode(value) for each, value in zip(self.columns, values, strict=True)})
+        told = [*values]
+        for place, decode in self.decoded:
+            told[place] = decode(told[place])
+        return self.record(**dict(zip(self.names, told, strict=True)))
 
 
 def _table(record: type, name: str) -> Table:
@@ -97,8 +101,9 @@ def _table(record: type, name: str) -> Table:
     columns = tuple(column(each, hints[each]) for each in names)
     key = tuple(each for each in KEYS.get(record, ()) if each != INSTITUTION)
     encoded = tuple((place, each.encode) for place, each in enumerate(columns) if each.encode is not same)
+    decoded = tuple((place, each.decode) for place, each in enumerate(columns) if each.decode is not same)
     values = astuple if issubclass(record, Struct) else attrgetter(*names)
-    return Table(record, name, columns, key, ORDERS.get(record, ()), names, values, encoded)
+    return Table(record, name, columns, key, ORDERS.get(record, ()), names, values, encoded, decoded)
 
 
 def _fields(record: type) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import grpc
 import structlog
@@ -181,8 +182,9 @@ async def _background(institutions: list[Institution], settings: Settings, world
         for institution in institutions
     ]
     tasks += [asyncio.create_task(_every(POLICY_EVERY_S, _reload, institution, world)) for institution in institutions]
+    graph_of_today = partial(_graph_of_today, asyncio.Lock())
     tasks += [
-        asyncio.create_task(_every(GRAPH_EVERY_S, _graph_of_today, institution, world))
+        asyncio.create_task(_every(GRAPH_EVERY_S, graph_of_today, institution, world))
         for institution in institutions
         if institution.clock is Clock.SYSTEM
     ]
@@ -200,9 +202,13 @@ async def _reload(institution: Institution, world: World) -> None:
     await world.policies.load(institution, world.store)
 
 
-async def _graph_of_today(institution: Institution, world: World) -> None:
-    """So that no customer waits for it: it is on record within a minute after midnight, and then held."""
-    await world.graphs.settled(institution, world.store, local_day(world.now(), institution.time_zone))
+async def _graph_of_today(one_at_a_time: asyncio.Lock, institution: Institution, world: World) -> None:
+    """So that no customer waits for it: it is on record soon after midnight, and then held.
+
+    Institutions take turns: a call waits for what is read of one of them at most, not of all whose day begins.
+    """
+    async with one_at_a_time:
+        await world.graphs.settled(institution, world.store, local_day(world.now(), institution.time_zone))
 
 
 async def _every(seconds: float, work: object, institution: Institution, world: World) -> None:

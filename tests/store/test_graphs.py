@@ -14,8 +14,11 @@ from fanxing.errors import StoreUnavailable
 from fanxing.flows.graphs import Graphs, graph_window
 from fanxing.flows.moments import day_start_us
 from fanxing.flows.ports import Artefact, ChangeSet, Get, GraphOfDay, NetReceipts
+from fanxing.flows.world import World
 from fanxing.institutions import Clock, Institution
 from fanxing.payments import PaymentKind, Window
+from fanxing.serve import _background
+from fanxing.settings import Settings
 from fanxing.store.fake import FakeStore
 from fanxing.store.open import open_store
 
@@ -206,6 +209,39 @@ async def test_institutions_have_graphs_of_their_own(store):
     other = replace(BANK, institution_id="union")
     assert (await Graphs().settled(other, store, DAY)).payers.tolist() == []
     assert len((await Graphs().settled(BANK, store, DAY)).payers) == 1
+
+
+class Summed(FakeStore):
+    """Of which institutions logs were summed, in the order asked, and whether that many have a graph on record."""
+
+    def __init__(self, institutions):
+        super().__init__()
+        self.order, self.wanted, self.all_there = [], institutions, asyncio.Event()
+
+    async def read(self, institution_id, *queries):
+        if isinstance(queries[0], NetReceipts):
+            self.order.append(institution_id)
+            await asyncio.sleep(0.001)
+        return await super().read(institution_id, *queries)
+
+    async def commit(self, institution_id, changes):
+        self.wanted -= any(isinstance(each, GraphOfDay) for each in changes.inserts_if_absent)
+        if not self.wanted:
+            self.all_there.set()
+        return await super().commit(institution_id, changes)
+
+
+async def test_a_service_builds_the_graphs_of_its_institutions_one_after_another():
+    """Or calls would wait behind reads of all of them."""
+    store, shops = Summed(3), tuple(merchant(f"m{number}") for number in range(20))
+    banks = [replace(BANK, institution_id=f"bank-{number}", clock=Clock.SYSTEM) for number in range(3)]
+    for bank in banks:
+        await store.commit(bank.institution_id, ChangeSet(inserts=shops))
+    world = World(store=store, rail=None, now=lambda: START_US, cpu_time=lambda: 0)
+    async with asyncio.timeout(30), _background(banks, Settings(), world):
+        await store.all_there.wait()
+    assert store.order == sorted(store.order)
+    assert {*store.order} == {each.institution_id for each in banks}
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])

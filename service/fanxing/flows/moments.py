@@ -25,20 +25,20 @@ def moment(institution: Institution, effective_us: int | None, now: Now) -> int:
     return effective_us
 
 
-def tick(institution: Institution, merchant: Merchant, at_us: int, **counts: int) -> Merchant:
+def tick(institution: Institution, merchant: Merchant, at_us: int, payments: int = 0) -> Merchant:
     """The merchant with its clock moved on to a call: what the call makes becomes known at its `last_known_us`.
 
     That is the moment of the call, or a microsecond after the newest record where that is later: a SYSTEM clock that
     jumped back is held, and calls that a caller dates alike are kept in their order. So what was known at the moment
-    of a decision is what the decision saw, and nothing that came after it. `counts` are the counters that it has then.
+    of a decision is what the decision saw, and nothing that came after it. `payments`: how many the call adds.
     """
     refuse_backwards(institution, at_us, merchant.last_told_us, f"merchant {merchant.merchant_id}")
     return replace(
         merchant,
         last_told_us=max(at_us, merchant.last_told_us),
         last_known_us=max(at_us, merchant.last_known_us + 1),
+        payment_count=merchant.payment_count + payments,
         version=merchant.version + 1,
-        **counts,
     )
 
 

@@ -130,7 +130,7 @@ class _Batch:
         merchants: list[Merchant] = []
         for merchant_id, payments in sorted(self.fresh.items()):
             held = self.open[merchant_id]
-            merchant = tick(self.institution, held, self.at_us, payment_count=held.payment_count + len(payments))
+            merchant = tick(self.institution, held, self.at_us, len(payments))
             known_us, first = merchant.last_known_us, held.payment_count + 1
             inserts += [
                 recorded(payment, seq, known_us, contents) for seq, (payment, contents) in enumerate(payments, first)

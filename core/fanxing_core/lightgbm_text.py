@@ -35,7 +35,8 @@ def describe(content: bytes) -> Source:
     outputs = _whole(settings, b"num_tree_per_iteration")
     if not outputs or len(blocks) % outputs or _whole(settings, b"num_class") != outputs:
         raise ModelError("the LightGBM file's trees and classes do not fit")
-    if any(line != b"average_output" for line in head.split(b"\n") if b"average_output" in line):
+    lines = [line for line in head.split(b"\n") if not line.startswith(b"feature_names=")]
+    if any(line != b"average_output" for line in lines if b"average_output" in line):
         raise ModelError("the LightGBM file has another average_output than LightGBM writes")
     version = settings.get(b"version", b"").decode("ascii", "replace")
     return Source("lightgbm", version[:16], scale=_scale(settings.get(b"objective", b"custom")))
@@ -43,7 +44,8 @@ def describe(content: bytes) -> Source:
 
 def _blocks(content: bytes) -> list[bytes]:
     """The text of each tree, up to its end."""
-    starts = [match.start() + 1 for match in re.finditer(rb"\nTree=", content)]
+    # What follows the trees has features' names where lines begin, and one may be called Tree=0.
+    starts = [match.start() + 1 for match in re.finditer(rb"\nTree=", content.partition(b"\nend of trees\n")[0])]
     ends = [match.start() + 1 for match in re.finditer(rb"\nend of trees\n", content)]
     if not starts or len(ends) != 1 or b"\nend of parameters" not in content:
         raise ModelError("the LightGBM file has no tree or is cut short")

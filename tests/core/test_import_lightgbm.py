@@ -116,6 +116,13 @@ def test_features_may_be_called_what_a_tree_is_made_of(tmp_path, leaves):
     assert_same_bits(*trained(tmp_path, settings | {"num_leaves": leaves}, truth, rounds=1, names=names))
 
 
+@pytest.mark.parametrize("forest", [{}, FOREST])
+def test_features_may_be_called_what_a_file_is_made_of(tmp_path, forest):
+    settings, truth = CASES["regression"]
+    names = ["Tree=0", "Tree=3", "average_output", "average_output=1", "end_of_trees"]
+    assert_same_bits(*trained(tmp_path, settings | forest, truth, rounds=3, names=names))
+
+
 @pytest.mark.parametrize(
     "threshold", ["0", "-0", "1e-36", "-1e-36", "1.0000000180025095e-35", "-1.0000000180025095e-35"]
 )

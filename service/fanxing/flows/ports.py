@@ -1,8 +1,8 @@
 """What the flows need from the world: a store, a payout rail and a clock.
 
 The store is one interface: `read` a few queries as one consistent snapshot, then `commit` a ChangeSet, which is data.
-Records are the frozen dataclasses of the rooms below; the institution is never a field of theirs, it is the first
-argument of every call and the first column of every key.
+Records are frozen dataclasses of the rooms below, and payments, which are structs; the institution is never a field of
+theirs, it is the first argument of every call and the first column of every key.
 """
 
 from dataclasses import dataclass, field

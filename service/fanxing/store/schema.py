@@ -1,4 +1,4 @@
-"""Tables from records: one place says which dataclass is which table, and which columns it has."""
+"""Tables from records: one place says which record is which table, and which columns it has."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
